@@ -1,0 +1,137 @@
+#include "base/executor.h"
+
+#include <pthread.h>
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/check.h"
+
+namespace vkb::base {
+
+/// Shared by the owner and every pool thread: a thread that ends by itself after idling may outlive
+/// the owner's interest in it, never the state it locks.
+struct ThreadPoolExecutor::Impl : std::enable_shared_from_this<ThreadPoolExecutor::Impl> {
+  explicit Impl(std::size_t max) : max_threads(max) {}
+
+  const std::size_t max_threads;
+  std::mutex mutex;
+  std::condition_variable work, timer_change, ended;
+  std::deque<Task> ready;
+  std::size_t threads = 0, idle = 0;
+  bool stopping = false;
+
+  using TimerKey = std::pair<TimePoint, TimerId>;
+  std::map<TimerKey, Task> timers;
+  std::unordered_map<TimerId, TimePoint> timer_times;
+  TimerId next_timer = 1;
+  std::thread timer_thread;
+
+  void enqueueLocked(Task task) {
+    if (stopping) return;
+    ready.push_back(std::move(task));
+    if (idle >= ready.size()) {
+      work.notify_one();
+    } else if (threads < max_threads) {
+      ++threads;
+      std::thread([self = shared_from_this()] { self->serve(); }).detach();
+    } else {
+      work.notify_one();
+    }
+  }
+
+  void serve() {
+    pthread_setname_np(pthread_self(), "vkb-worker");
+    std::unique_lock lock(mutex);
+    while (true) {
+      ++idle;
+      const bool woken = work.wait_for(lock, std::chrono::seconds(30),
+                                       [this] { return stopping || !ready.empty(); });
+      --idle;
+      if (stopping || !woken) break;
+      Task task = std::move(ready.front());
+      ready.pop_front();
+      lock.unlock();
+      task();
+      task = nullptr;  // its captures go before the lock is taken
+      lock.lock();
+    }
+    --threads;
+    ended.notify_all();
+  }
+
+  void runTimers() {
+    pthread_setname_np(pthread_self(), "vkb-timer");
+    std::unique_lock lock(mutex);
+    while (!stopping) {
+      if (timers.empty()) {
+        timer_change.wait(lock);
+        continue;
+      }
+      const TimePoint due = timers.begin()->first.first;
+      if (std::chrono::steady_clock::now() < due) {
+        timer_change.wait_until(lock, due);
+        continue;
+      }
+      auto node = timers.extract(timers.begin());
+      timer_times.erase(node.key().second);
+      enqueueLocked(std::move(node.mapped()));
+    }
+  }
+};
+
+ThreadPoolExecutor::ThreadPoolExecutor(std::size_t max_threads)
+    : impl_(std::make_shared<Impl>(max_threads)) {
+  VKB_CHECK(max_threads > 0, "an executor needs a thread");
+  impl_->timer_thread = std::thread([impl = impl_.get()] { impl->runTimers(); });
+}
+
+ThreadPoolExecutor::~ThreadPoolExecutor() { stop(); }
+
+void ThreadPoolExecutor::post(Task task) {
+  std::lock_guard lock(impl_->mutex);
+  impl_->enqueueLocked(std::move(task));
+}
+
+Executor::TimerId ThreadPoolExecutor::postAfter(Duration delay, Task task) {
+  std::lock_guard lock(impl_->mutex);
+  const TimerId id = impl_->next_timer++;
+  if (impl_->stopping) return id;
+  const TimePoint due = std::chrono::steady_clock::now() + delay;
+  impl_->timers.emplace(Impl::TimerKey{due, id}, std::move(task));
+  impl_->timer_times.emplace(id, due);
+  if (impl_->timers.begin()->first.second == id) impl_->timer_change.notify_one();
+  return id;
+}
+
+bool ThreadPoolExecutor::cancel(TimerId id) {
+  std::lock_guard lock(impl_->mutex);
+  const auto found = impl_->timer_times.find(id);
+  if (found == impl_->timer_times.end()) return false;
+  impl_->timers.erase({found->second, id});
+  impl_->timer_times.erase(found);
+  return true;
+}
+
+void ThreadPoolExecutor::stop() {
+  std::deque<Task> dropped;
+  std::map<Impl::TimerKey, Task> dropped_timers;
+  {
+    std::unique_lock lock(impl_->mutex);
+    impl_->stopping = true;
+    dropped.swap(impl_->ready);  // destroyed without the lock: their captures may be anything
+    dropped_timers.swap(impl_->timers);
+    impl_->timer_times.clear();
+    impl_->work.notify_all();
+    impl_->timer_change.notify_all();
+    impl_->ended.wait(lock, [this] { return impl_->threads == 0; });
+  }
+  if (impl_->timer_thread.joinable()) impl_->timer_thread.join();
+}
+
+}  // namespace vkb::base

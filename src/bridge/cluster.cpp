@@ -1,0 +1,279 @@
+#include "bridge/cluster.h"
+
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "bridge/target_provider.h"
+#include "json/json.h"
+#include "kube/events.h"
+#include "kube/informer.h"
+#include "node/node_controller.h"
+#include "node/pod_controller.h"
+
+namespace vkb::bridge {
+namespace {
+
+constexpr std::chrono::seconds kPublishInterval{10};
+constexpr std::chrono::milliseconds kLeaveCheck{250};
+/// Design invariant 10: with an identity that was stable this long, losses are believed.
+constexpr std::chrono::minutes kBrakeTime{5};
+
+}  // namespace
+
+std::string providerIdOf(const std::string& target_id) { return "vk-bridge://" + target_id; }
+
+struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
+  Impl(Deps d, Options o)
+      : deps(std::move(d)),
+        options(std::move(o)),
+        name(options.config.name),
+        home_pods(deps.runtime, *deps.home, deps.logger,
+                  {.resource = kube::kPods,
+                   .list = {.field_selector = "spec.nodeName=" + name},
+                   .name = "home pods of " + name}),
+        events(deps.runtime, *deps.home, deps.logger, "vk-bridge", name),
+        provider({.runtime = deps.runtime, .target = *deps.target, .logger = deps.logger},
+                 {.home_id = options.home_id,
+                  .node = name,
+                  .host_ip = options.host_ip,
+                  .cluster = options.config.options,
+                  .on_refusals_outdated = [this] { pods.reconsiderRefusals(); }}),
+        pods({.runtime = deps.runtime,
+              .home = *deps.home,
+              .home_pods = home_pods,
+              .provider = provider,
+              .notifier = provider,
+              .store = deps.store,
+              .events = events,
+              .logger = deps.logger,
+              .metrics = deps.metrics},
+             {.node = name,
+              .concurrency = options.concurrency,
+              .on_mass_loss = [this] { onMassLoss(); }}),
+        node({.runtime = deps.runtime,
+              .home = *deps.home,
+              .provider = provider,
+              .logger = deps.logger,
+              .metrics = deps.metrics},
+             {.node = name,
+              .provider_id = providerIdOf(options.config.target_id),
+              .on_reachable = [this](bool up, const std::string& why) { onReachable(up, why); }}) {}
+
+  Deps deps;
+  Options options;
+  const std::string name;
+  kube::Informer home_pods;
+  kube::EventRecorder events;
+  TargetProvider provider;
+  node::PodController pods;
+  node::NodeController node;
+
+  std::mutex mutex;
+  bool target_synced = false, home_synced = false, leaving = false, stopped = false;
+  std::optional<bool> reachable;
+  std::string unreachable_why;
+  std::optional<ProviderState> state;
+  WallTime since{};
+
+  void onReachable(bool up, const std::string& why) {
+    {
+      std::lock_guard lock(mutex);
+      reachable = up;
+      unreachable_why = why;
+    }
+    if (up) {
+      VKB_LOG(deps.logger, Info, "target reachable", {"cluster", name});
+    } else {
+      VKB_LOG(deps.logger, Warn, "target unreachable", {"cluster", name}, {"message", why});
+    }
+    evaluate();
+  }
+
+  /// The one place where a cluster's state is decided.
+  void evaluate() {
+    std::optional<ProviderState> next;
+    std::string message;
+    bool changed;
+    {
+      std::lock_guard lock(mutex);
+      if (stopped || !home_synced) return;
+      if (deps.identity_differs()) {
+        next = ProviderState::kIdentityChanged;
+        message = "The kubeconfig of " + name +
+                  " now leads to another cluster than the one that was joined; nothing is written "
+                  "to it.";
+      } else if (reachable == false) {
+        next = ProviderState::kUnreachable;
+        message = unreachable_why;
+      } else if (reachable == true && target_synced) {
+        next = leaving ? ProviderState::kLeaving : ProviderState::kReady;
+      } else {
+        return;  // no verdict yet
+      }
+      changed = state != next;
+      if (changed) since = deps.runtime.clock.wallNow();
+      state = next;
+    }
+    pods.setProviderState(*next, message);
+    if (changed) {
+      node.setState(pods.providerState(), message);
+      publish();
+    }
+  }
+
+  void onMassLoss() {
+    VKB_LOG(deps.logger, Error, "more delegates are missing than can be believed: nothing "
+            "destructive is done for 5 minutes", {"cluster", name});
+    node.setState(ProviderState::kMassLoss,
+                  "Unusually many delegates are missing in the target; nothing is failed or "
+                  "deleted until that has been so for 5 minutes.");
+    deps.runtime.executor.postAfter(kBrakeTime, [weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (!self) return;
+      self->pods.releaseBrake();
+      self->node.setState(self->pods.providerState(), "");
+    });
+  }
+
+  void publish() {
+    state::ClusterHealth health{.name = name, .updated_at = deps.runtime.clock.wallNow()};
+    {
+      std::lock_guard lock(mutex);
+      if (stopped) return;
+      health.state = state ? toString(pods.providerState()) : "Starting";
+      health.since = since;
+      if (state == ProviderState::kUnreachable) health.message = unreachable_why;
+      if (state == ProviderState::kIdentityChanged) {
+        health.message = "another cluster answers at the recorded address";
+      }
+    }
+    const std::string node_error = node.registrationError();
+    if (!node_error.empty()) health.message = node_error;
+    health.version = provider.version();
+    const auto count = provider.nodeCount();
+    health.nodes_ready = count.ready;
+    health.nodes_total = count.total;
+    const Json shown = provider.node();
+    health.cpu = json::str(shown, {"status", "capacity", "cpu"});
+    health.memory = json::str(shown, {"status", "capacity", "memory"});
+    health.pods = json::str(shown, {"status", "capacity", "pods"});
+    deps.publish(health);
+  }
+
+  void publishRegularly() {
+    evaluate();  // an identity may have changed without any call that failed telling us
+    publish();
+    deps.runtime.executor.postAfter(kPublishInterval, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->publishRegularly();
+    });
+  }
+
+  /// Records of pods that were never sent (a DaemonSet's, say) do not hold the node back.
+  bool isEmpty() {
+    const auto records = deps.store.load(name);
+    if (!records) return false;
+    for (const PodRecord& record : *records) {
+      if (record.state != PodRecord::State::kWaiting) return false;
+    }
+    return true;
+  }
+
+  void checkLeft(std::function<void(std::vector<PodRecord>)> left) {
+    if (isEmpty()) {
+      if (finish()) return left({});
+    }
+    deps.runtime.executor.postAfter(kLeaveCheck,
+                                    [weak = weak_from_this(), left = std::move(left)] {
+                                      if (const auto self = weak.lock()) self->checkLeft(left);
+                                    });
+  }
+
+  bool finish() {
+    stop();
+    if (auto removed = node.removeNode(); !removed) {
+      VKB_LOG(deps.logger, Warn, "node not removed yet", {"node", name},
+              {"message", removed.error().message});
+      return false;
+    }
+    return true;
+  }
+
+  void abandon(std::function<void(std::vector<PodRecord>)> left) {
+    auto may_run = pods.abandonAll();
+    if (may_run && finish()) return left(std::move(*may_run));
+    if (!may_run) {
+      VKB_LOG(deps.logger, Warn, "home pods not released yet", {"cluster", name},
+              {"message", may_run.error().message});
+    }
+    deps.runtime.executor.postAfter(std::chrono::seconds(2),
+                                    [weak = weak_from_this(), left = std::move(left)] {
+                                      if (const auto self = weak.lock()) self->abandon(left);
+                                    });
+  }
+
+  void stop() {
+    {
+      std::lock_guard lock(mutex);
+      stopped = true;
+    }
+    node.stop();
+    home_pods.stop();
+    provider.stop();
+    pods.stop();
+  }
+};
+
+Cluster::Cluster(Deps deps, Options options)
+    : impl_(std::make_shared<Impl>(std::move(deps), std::move(options))) {}
+
+Cluster::~Cluster() { stop(); }
+
+Result<void> Cluster::start() {
+  Impl& self = *impl_;
+  if (auto started = self.pods.start(); !started) return started;
+  auto known = self.deps.store.load(self.name);
+  if (!known) return failure(known.error());
+  self.since = self.deps.runtime.clock.wallNow();
+  const std::weak_ptr<Impl> weak = impl_;
+  self.home_pods.whenSynced([weak] {
+    const auto impl = weak.lock();
+    if (!impl) return;
+    {
+      std::lock_guard lock(impl->mutex);
+      impl->home_synced = true;
+    }
+    impl->evaluate();
+  });
+  self.node.start();
+  self.home_pods.start();
+  self.provider.start(*known, [weak] {
+    const auto impl = weak.lock();
+    if (!impl) return;
+    {
+      std::lock_guard lock(impl->mutex);
+      impl->target_synced = true;
+    }
+    impl->evaluate();
+  });
+  self.publishRegularly();
+  return {};
+}
+
+void Cluster::leave(bool forget_target,
+                    std::function<void(std::vector<PodRecord> may_still_run)> left) {
+  {
+    std::lock_guard lock(impl_->mutex);
+    impl_->leaving = true;
+  }
+  if (forget_target) {
+    impl_->deps.runtime.executor.post([self = impl_, left = std::move(left)] { self->abandon(left); });
+    return;
+  }
+  impl_->evaluate();
+  impl_->checkLeft(std::move(left));
+}
+
+void Cluster::stop() { impl_->stop(); }
+
+}  // namespace vkb::bridge

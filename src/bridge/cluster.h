@@ -1,0 +1,59 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "kube/client.h"
+#include "state/database.h"
+#include "state/state_folder.h"
+
+namespace vkb::bridge {
+
+/// One joined cluster while it is served: target client, caches, provider, pod and node controller,
+/// and the one state they all act by. Nothing is shared with other clusters but the executor, the
+/// database and home's API server (design invariant 7).
+class Cluster {
+ public:
+  struct Deps {
+    Runtime runtime;
+    std::unique_ptr<kube::Client> home;    ///< this cluster's own connection pool to home
+    std::unique_ptr<kube::Client> target;  ///< checks its identity itself (kube::IdentityGuard)
+    /// Does `target` answer with another identity?
+    std::function<bool()> identity_differs;
+    PodRecordStore& store;
+    /// What `status` shows; called on changes and every 10 s.
+    std::function<void(const state::ClusterHealth&)> publish;
+    base::Logger& logger;
+    base::Metrics& metrics;
+  };
+  struct Options {
+    state::ClusterConfig config;
+    std::string home_id;
+    std::string host_ip;
+    std::size_t concurrency = 32;
+  };
+
+  Cluster(Deps deps, Options options);
+  ~Cluster();
+
+  Result<void> start();
+  /// No new pods from now on; once none is left the node is deleted and `left` called (from an
+  /// executor task). With `forget_target` nothing is asked of the target: home pods are failed and
+  /// removed at once.
+  void leave(bool forget_target, std::function<void(std::vector<PodRecord> may_still_run)> left);
+  /// Finishes what is under way. The node stays, its pods stay.
+  void stop();
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+/// spec.providerID of the node that stands for a target.
+std::string providerIdOf(const std::string& target_id);
+
+}  // namespace vkb::bridge

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vkbridge/json.h"
+#include "vkbridge/provider.h"
+#include "vkbridge/status.h"
+
+namespace vkb::bridge {
+
+/// What forge needs to know beside the home pod. Everything here is data: forge does no I/O.
+struct ForgeContext {
+  std::string home_id;  ///< UID of home's kube-system namespace
+  std::string node;     ///< virtual node
+  PodPlace place;
+  std::string namespace_uid;  ///< UID of the target Namespace object: the adoption guard's owner
+  bool rekey_labels = false;  ///< place is in a namespace shared with others (design §5)
+};
+
+/// May this home pod go over at all, as far as the pod itself tells? Refusals (kNever): DaemonSet
+/// and mirror pods and kube-system (NotOffloaded), claims (VolumesNotOffloaded). Waits (kSlow):
+/// what refers to ConfigMaps or Secrets, until dependencies are mirrored (DependencyMissing).
+Result<void> admit(const Json& home_pod);
+
+/// Where it goes under namespace strategy `same`: home's namespace, home's name.
+PodPlace choosePlace(const Json& home_pod);
+
+/// The delegate to POST. Everything goes over but a documented list (see forge.cpp).
+Json forge(const Json& home_pod, const ForgeContext& context);
+
+/// Version and hash of the home-side inputs of forge and update: "1:<16 hex>".
+std::string inputsHash(const Json& home_pod, bool rekey_labels);
+
+/// Strategic-merge patch that brings a delegate up to the home pod as far as Kubernetes lets pods
+/// change (images by container name, labels, annotations, added tolerations,
+/// activeDeadlineSeconds), carries the UID and puts our marks back. Nothing when nothing differs.
+std::optional<Json> updatePatch(const Json& home_pod, const Json& delegate,
+                                const ForgeContext& context);
+
+/// Whose is this object in the target, seen from home pod `home_uid`? Design §5's four-way table.
+ProviderPod::Ownership ownershipOf(const Json& delegate, const std::string& home_id,
+                                   const std::string& home_uid, const std::string& recorded_uid);
+
+}  // namespace vkb::bridge

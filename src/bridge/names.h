@@ -1,0 +1,30 @@
+#pragma once
+
+/// Labels, annotations and reasons of design §5 and §10, spelled once.
+namespace vkb::bridge {
+
+inline constexpr const char* kPrefix = "vk-bridge.io/";
+inline constexpr const char* kHomeLabelPrefix = "home.vk-bridge.io/";
+
+inline constexpr const char* kLabelHomeCluster = "vk-bridge.io/home-cluster";
+inline constexpr const char* kLabelNode = "vk-bridge.io/node";
+inline constexpr const char* kLabelHomeUid = "vk-bridge.io/home-uid";
+inline constexpr const char* kAnnotationHomePod = "vk-bridge.io/home-pod";
+inline constexpr const char* kAnnotationInputsHash = "vk-bridge.io/inputs-hash";
+/// Label and annotation keys that forge put on the delegate, so that an update removes what home
+/// removed and leaves what others added.
+inline constexpr const char* kAnnotationForgedKeys = "vk-bridge.io/forged-keys";
+/// On the home pod: <ns>/<name>/<uid> of its delegate. A hint.
+inline constexpr const char* kAnnotationDelegate = "vk-bridge.io/delegate";
+/// On the virtual node: name of the joined cluster.
+inline constexpr const char* kLabelCluster = "vk-bridge.io/cluster";
+
+inline constexpr const char* kConditionDelegateScheduled = "vk-bridge.io/DelegateScheduled";
+
+inline constexpr const char* kReasonNotOffloaded = "NotOffloaded";
+inline constexpr const char* kReasonNamespaceNotAllowed = "NamespaceNotAllowed";
+inline constexpr const char* kReasonNameTaken = "NameTaken";
+inline constexpr const char* kReasonVolumesNotOffloaded = "VolumesNotOffloaded";
+inline constexpr const char* kReasonDependencyMissing = "DependencyMissing";
+
+}  // namespace vkb::bridge

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <vector>
+
+#include "kube/access.h"
+
+namespace vkb::bridge {
+
+/// What `run` and `leave` do at home and in a target: what `join` asks for, and README's RBAC
+/// example grants.
+std::vector<kube::Permission> homePermissions();
+std::vector<kube::Permission> targetPermissions();
+
+}  // namespace vkb::bridge

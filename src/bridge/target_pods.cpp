@@ -1,0 +1,191 @@
+#include "bridge/target_pods.h"
+
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "bridge/names.h"
+#include "json/json.h"
+
+namespace vkb::bridge {
+namespace {
+
+std::string homeUidOf(const Json& pod, const std::string& home_id, const std::string& node) {
+  const Json& labels = json::object(pod, {"metadata", "labels"});
+  if (json::str(labels, kLabelHomeCluster) != home_id || json::str(labels, kLabelNode) != node) {
+    return "";
+  }
+  return json::str(labels, kLabelHomeUid);
+}
+
+bool isBeingDeleted(const json::ObjectPtr& object) {
+  return !json::str(object->parse(), {"metadata", "deletionTimestamp"}).empty();
+}
+
+}  // namespace
+
+std::optional<TargetPods::Delegate> TargetPods::find(const std::string& home_uid,
+                                                     const std::string& recorded_uid) const {
+  std::lock_guard lock(mutex_);
+  std::string uid = recorded_uid;
+  if (uid.empty()) {
+    const auto by_home = by_home_uid_.find(home_uid);
+    if (by_home == by_home_uid_.end()) return std::nullopt;
+    uid = by_home->second;
+  }
+  const auto found = delegates_.find(uid);
+  if (found == delegates_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::optional<TargetPods::Delegate> TargetPods::at(const std::string& ns,
+                                                   const std::string& name) const {
+  std::lock_guard lock(mutex_);
+  const auto place = by_place_.find(ns + "/" + name);
+  if (place == by_place_.end()) return std::nullopt;
+  const auto found = delegates_.find(place->second);
+  if (found == delegates_.end() || found->second.gone) return std::nullopt;
+  return found->second;
+}
+
+std::vector<TargetPods::Delegate> TargetPods::delegates() const {
+  std::lock_guard lock(mutex_);
+  std::vector<Delegate> result;
+  for (const auto& [uid, delegate] : delegates_) {
+    if (!delegate.gone) result.push_back(delegate);
+  }
+  return result;
+}
+
+void TargetPods::remember(const std::string& delegate_uid, const std::string& home_uid) {
+  std::lock_guard lock(mutex_);
+  recorded_[delegate_uid] = home_uid;
+}
+
+void TargetPods::forget(const std::string& delegate_uid) {
+  std::lock_guard lock(mutex_);
+  recorded_.erase(delegate_uid);
+  const auto found = delegates_.find(delegate_uid);
+  if (found == delegates_.end() || !found->second.gone) return;
+  const auto by_home = by_home_uid_.find(found->second.home_uid);
+  if (by_home != by_home_uid_.end() && by_home->second == delegate_uid) by_home_uid_.erase(by_home);
+  delegates_.erase(found);
+}
+
+Resources TargetPods::foreignUsage() const {
+  std::lock_guard lock(mutex_);
+  return foreign_total_;
+}
+
+void TargetPods::replace(std::vector<json::ObjectPtr> items) {
+  std::vector<std::string> changed;
+  bool usage = false;
+  {
+    std::lock_guard lock(mutex_);
+    std::unordered_set<std::string> present;
+    for (const auto& item : items) present.insert(item->uid);
+    std::vector<std::string> missing;
+    for (const auto& [uid, delegate] : delegates_) {
+      if (!delegate.gone && !present.contains(uid)) missing.push_back(uid);
+    }
+    // Absence from a list is no proof of anything: gone, but not seen to go.
+    for (const auto& uid : missing) changed.push_back(removeLocked(uid, nullptr, false));
+    std::vector<std::string> foreign_gone;
+    for (const auto& [uid, unused] : foreign_) {
+      if (!present.contains(uid)) foreign_gone.push_back(uid);
+    }
+    for (const auto& uid : foreign_gone) usage_changed_ |= setForeignLocked(uid, {});
+    for (const auto& item : items) changed.push_back(upsertLocked(item));
+    usage = std::exchange(usage_changed_, false);
+  }
+  notify(changed, usage);
+}
+
+void TargetPods::upsert(json::ObjectPtr object) {
+  std::string changed;
+  bool usage;
+  {
+    std::lock_guard lock(mutex_);
+    changed = upsertLocked(object);
+    usage = std::exchange(usage_changed_, false);
+  }
+  notify({changed}, usage);
+}
+
+void TargetPods::remove(json::ObjectPtr object) {
+  std::string changed;
+  bool usage;
+  {
+    std::lock_guard lock(mutex_);
+    changed = removeLocked(object->uid, object, true);
+    usage_changed_ |= setForeignLocked(object->uid, {});
+    usage = std::exchange(usage_changed_, false);
+  }
+  notify({changed}, usage);
+}
+
+std::string TargetPods::upsertLocked(const json::ObjectPtr& object) {
+  const auto known = delegates_.find(object->uid);
+  const auto recorded = recorded_.find(object->uid);
+  const bool ours_by_uid = known != delegates_.end() || recorded != recorded_.end();
+  // Most pods of a target are not ours: the label's name is looked for before a DOM is made.
+  const bool may_be_labelled = object->raw.find(kLabelHomeUid) != std::string::npos;
+  const Json pod = object->parse();
+  std::string home_uid =
+      may_be_labelled ? homeUidOf(pod, options_.home_id, options_.node) : std::string();
+  const bool labelled = !home_uid.empty();
+  if (!labelled && !ours_by_uid) {
+    const bool placed = !json::str(pod, {"spec", "nodeName"}).empty();
+    usage_changed_ |= setForeignLocked(object->uid, placed ? requestsOf(pod) : Resources{});
+    return "";
+  }
+  if (recorded != recorded_.end()) {
+    home_uid = recorded->second;
+  } else if (known != delegates_.end()) {
+    home_uid = known->second.home_uid;
+  }
+  delegates_[object->uid] = {.pod = object,
+                             .home_uid = home_uid,
+                             .labelled = labelled,
+                             .observed = clock_.now()};
+  by_home_uid_[home_uid] = object->uid;
+  by_place_[object->key()] = object->uid;
+  return home_uid;
+}
+
+std::string TargetPods::removeLocked(const std::string& uid, const json::ObjectPtr& last,
+                                     bool seen) {
+  const auto found = delegates_.find(uid);
+  if (found == delegates_.end()) return "";
+  Delegate& delegate = found->second;
+  if (last) delegate.pod = last;
+  delegate.gone = true;
+  delegate.gone_seen = seen && isBeingDeleted(delegate.pod);
+  delegate.observed = clock_.now();
+  const auto place = by_place_.find(delegate.pod->key());
+  if (place != by_place_.end() && place->second == uid) by_place_.erase(place);
+  return delegate.home_uid;
+}
+
+bool TargetPods::setForeignLocked(const std::string& uid, Resources usage) {
+  const auto known = foreign_.find(uid);
+  const bool had = known != foreign_.end();
+  if (had && known->second == usage) return false;
+  if (!had && usage.empty()) return false;
+  if (had) subtract(foreign_total_, known->second);
+  add(foreign_total_, usage);
+  if (usage.empty()) {
+    foreign_.erase(known);
+  } else {
+    foreign_[uid] = std::move(usage);
+  }
+  return true;
+}
+
+void TargetPods::notify(const std::vector<std::string>& home_uids, bool usage_changed) {
+  for (const auto& uid : home_uids) {
+    if (!uid.empty()) options_.on_delegate(uid);
+  }
+  if (usage_changed) options_.on_foreign_usage();
+}
+
+}  // namespace vkb::bridge

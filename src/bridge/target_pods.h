@@ -1,0 +1,72 @@
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "bridge/capacity.h"
+#include "kube/reflector.h"
+
+namespace vkb::bridge {
+
+/// What one pod watch on a target tells (design §9): the delegates of one virtual node as they are,
+/// everybody else's pods only as what they take of the target's capacity.
+/// Thread-safe. Callbacks run on the reflector's task after the store holds the change.
+class TargetPods final : public kube::ReflectorSink {
+ public:
+  struct Delegate {
+    json::ObjectPtr pod;     ///< last version seen
+    std::string home_uid;
+    bool labelled = true;    ///< our labels are on it (else only its recorded UID says it is ours)
+    bool gone = false;       ///< no longer there; kept for its last words until forget()
+    bool gone_seen = false;  ///< its DELETED came, after a deletionTimestamp
+    TimePoint observed{};
+  };
+  struct Options {
+    std::string home_id, node;
+    std::function<void(const std::string& home_uid)> on_delegate;
+    std::function<void()> on_foreign_usage;
+  };
+  TargetPods(const Clock& clock, Options options) : clock_(clock), options_(std::move(options)) {}
+
+  /// The delegate made for a home pod UID: the recorded one where a UID was recorded, else any that
+  /// carries its label.
+  std::optional<Delegate> find(const std::string& home_uid, const std::string& recorded_uid) const;
+  /// A delegate of ours, for whichever home pod, that has this name now.
+  std::optional<Delegate> at(const std::string& ns, const std::string& name) const;
+  /// Those that are there.
+  std::vector<Delegate> delegates() const;
+  /// This UID is a delegate's whatever its labels say. Call before the watch starts for what the
+  /// records know, and after each create.
+  void remember(const std::string& delegate_uid, const std::string& home_uid);
+  /// Nobody asks for this delegate any more.
+  void forget(const std::string& delegate_uid);
+  Resources foreignUsage() const;
+
+  void replace(std::vector<json::ObjectPtr> items) override;
+  void upsert(json::ObjectPtr object) override;
+  void remove(json::ObjectPtr object) override;
+
+ private:
+  /// Both return what to call once the lock is released.
+  std::string upsertLocked(const json::ObjectPtr& object);
+  std::string removeLocked(const std::string& uid, const json::ObjectPtr& last, bool seen);
+  bool setForeignLocked(const std::string& uid, Resources usage);
+  void notify(const std::vector<std::string>& home_uids, bool usage_changed);
+
+  const Clock& clock_;
+  const Options options_;
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, Delegate> delegates_;       ///< by delegate UID
+  std::unordered_map<std::string, std::string> by_home_uid_;  ///< home UID -> delegate UID
+  std::unordered_map<std::string, std::string> by_place_;     ///< ns/name -> delegate UID
+  std::unordered_map<std::string, std::string> recorded_;     ///< delegate UID -> home UID
+  std::unordered_map<std::string, Resources> foreign_;        ///< by UID; only what takes something
+  Resources foreign_total_;
+  bool usage_changed_ = false;
+};
+
+}  // namespace vkb::bridge

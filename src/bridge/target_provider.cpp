@@ -1,0 +1,366 @@
+#include "bridge/target_provider.h"
+
+#include <fnmatch.h>
+
+#include <nlohmann/json.hpp>
+
+#include "bridge/names.h"
+#include "bridge/reflect.h"
+#include "json/json.h"
+#include "kube/version.h"
+
+namespace vkb::bridge {
+
+using Ownership = ProviderPod::Ownership;
+
+TargetProvider::TargetProvider(Deps deps, Options options)
+    : deps_(deps),
+      options_(std::move(options)),
+      pods_(deps.runtime.clock, {.home_id = options_.home_id,
+                                 .node = options_.node,
+                                 .on_delegate = [this](const std::string& uid) { pod_changed_(uid); },
+                                 .on_foreign_usage = [this] { node_changed_(); }}),
+      pod_reflector_(deps.runtime, deps.target, pods_, deps.logger,
+                     {.resource = kube::kPods,
+                      .list = {},
+                      .name = "target pods of " + options_.node,
+                      .on_sync =
+                          [this](bool synced, const Status&) {
+                            if (synced && !std::exchange(pods_synced_, true)) on_synced_();
+                          }}),
+      nodes_(deps.runtime, deps.target, deps.logger,
+             {.resource = kube::kNodes, .list = {}, .name = "target nodes of " + options_.node}),
+      namespaces_(deps.runtime, deps.target, deps.logger,
+                  {.resource = kube::kNamespaces,
+                   .list = {},
+                   .name = "target namespaces of " + options_.node}) {
+  nodes_.addHandler([this](const auto&, const auto&) { node_changed_(); });
+  namespaces_.addHandler(
+      [this](const auto& before, const auto& after) { onNamespace(before, after); });
+}
+
+TargetProvider::~TargetProvider() { stop(); }
+
+void TargetProvider::start(const std::vector<PodRecord>& known, std::function<void()> on_synced) {
+  for (const PodRecord& record : known) {
+    if (!record.provider_uid.empty()) pods_.remember(record.provider_uid, record.uid);
+  }
+  // Pods last: what placePod and createPod ask the other caches for is there when pods are acted on.
+  on_synced_ = std::move(on_synced);
+  nodes_.start();
+  namespaces_.start();
+  nodes_.whenSynced([this] { namespaces_.whenSynced([this] { pod_reflector_.start(); }); });
+}
+
+void TargetProvider::stop() {
+  pod_reflector_.stop();
+  namespaces_.stop();
+  nodes_.stop();
+}
+
+bool TargetProvider::isMarked(const Json& ns) const {
+  return json::str(ns, {"metadata", "labels", kLabelHomeCluster}) == options_.home_id;
+}
+
+bool TargetProvider::isShared(const std::string& ns) const {
+  const auto object = namespaces_.get("", ns);
+  return object && !isMarked(object->parse());
+}
+
+Result<void> TargetProvider::checkNamespace(const std::string& ns, const Json& object) const {
+  if (isMarked(object)) return {};
+  for (const std::string& pattern : options_.cluster.allow_namespaces) {
+    if (fnmatch(pattern.c_str(), ns.c_str(), 0) == 0) return {};
+  }
+  return failure({.code = 403,
+                  .reason = kReasonNamespaceNotAllowed,
+                  .message = "namespace " + ns + " exists in the target and was not made by this " +
+                             "bridge; to let pods go there run: vk-bridge join " + options_.node +
+                             " --allow-namespace " + ns,
+                  .retry = Retry::kNever});
+}
+
+Result<PodPlace> TargetProvider::placePod(const Json& pod) {
+  if (auto admitted = admit(pod); !admitted) return failure(admitted.error());
+  const PodPlace place = choosePlace(pod);
+  if (const auto present = namespaces_.get("", place.ns)) {
+    if (auto allowed = checkNamespace(place.ns, present->parse()); !allowed) {
+      return failure(allowed.error());
+    }
+  }
+  return place;
+}
+
+std::string TargetProvider::inputsHash(const Json& pod) {
+  const bool rekey = !options_.cluster.keep_labels && isShared(choosePlace(pod).ns);
+  return bridge::inputsHash(pod, rekey);
+}
+
+Result<std::string> TargetProvider::ensureNamespace(const std::string& ns) {
+  Json object;
+  if (const auto present = namespaces_.get("", ns)) {
+    object = present->parse();
+  } else {
+    const Json wanted{{"apiVersion", "v1"},
+                      {"kind", "Namespace"},
+                      {"metadata",
+                       {{"name", ns}, {"labels", {{kLabelHomeCluster, options_.home_id}}}}}};
+    auto made = deps_.target.create(kube::kNamespaces, "", wanted);
+    if (!made && made.error().reason != "AlreadyExists") return failure(made.error());
+    if (made) {
+      object = std::move(*made);
+    } else {
+      auto read = deps_.target.get(kube::kNamespaces, "", ns);
+      if (!read) return failure(read.error());
+      if (!*read) return failure(made.error());
+      object = std::move(**read);
+    }
+  }
+  if (auto allowed = checkNamespace(ns, object); !allowed) return failure(allowed.error());
+  if (json::str(object, {"status", "phase"}) == "Terminating") {
+    return failure({.code = 403,
+                    .reason = "NamespaceTerminating",
+                    .message = "namespace " + ns + " is being deleted in the target"});
+  }
+  return json::str(object, {"metadata", "uid"});
+}
+
+ForgeContext TargetProvider::forgeContext(const PodRecord& record,
+                                          const std::string& namespace_uid) const {
+  return {.home_id = options_.home_id,
+          .node = options_.node,
+          .place = {record.place_ns, record.place_name},
+          .namespace_uid = namespace_uid,
+          .rekey_labels = !options_.cluster.keep_labels && isShared(record.place_ns)};
+}
+
+Result<ProviderPod> TargetProvider::createPod(const Json& pod, const PodRecord& record) {
+  auto namespace_uid = ensureNamespace(record.place_ns);
+  if (!namespace_uid) return failure(namespace_uid.error());
+  const Json delegate = forge(pod, forgeContext(record, *namespace_uid));
+  auto made = deps_.target.create(kube::kPods, record.place_ns, delegate);
+  if (made) {
+    pods_.remember(json::str(*made, {"metadata", "uid"}), record.uid);
+    return describe(*made, record);
+  }
+  if (made.error().reason != "AlreadyExists") return failure(made.error());
+
+  // An earlier attempt whose answer was lost, or somebody else: its own marks decide.
+  auto found = getPod(record);
+  if (!found) return failure(found.error());
+  const std::string where = record.place_ns + "/" + record.place_name;
+  switch (found->ownership) {
+    case Ownership::kMine:
+      pods_.remember(found->uid, record.uid);
+      return found;
+    case Ownership::kAbsent:  // gone between the two requests
+      return failure({.code = 409,
+                      .reason = "PredecessorExists",
+                      .message = "pod " + where + " was just deleted in the target"});
+    case Ownership::kPredecessor:
+      return failure({.code = 409,
+                      .reason = "PredecessorExists",
+                      .message = "the delegate " + where +
+                                 " of an earlier pod of this name is still being deleted"});
+    case Ownership::kForeign: break;
+  }
+  return failure({.code = 409,
+                  .reason = kReasonNameTaken,
+                  .message = "a pod " + where +
+                             " that is not this bridge's exists in the target; it is left alone",
+                  .retry = Retry::kNever});
+}
+
+Result<void> TargetProvider::updatePod(const Json& pod, const PodRecord& record) {
+  const auto delegate = pods_.find(record.uid, record.provider_uid);
+  if (!delegate || delegate->gone) return {};
+  auto namespace_uid = ensureNamespace(record.place_ns);
+  if (!namespace_uid) return failure(namespace_uid.error());
+  const auto patch =
+      updatePatch(pod, delegate->pod->parse(), forgeContext(record, *namespace_uid));
+  if (!patch) return {};
+  auto answer = deps_.target.patch(kube::kPods, record.place_ns, record.place_name,
+                                   kube::PatchType::kStrategicMerge, *patch);
+  if (!answer && !answer.error().isNotFound()) return failure(answer.error());
+  return {};
+}
+
+Result<void> TargetProvider::deletePod(const PodRecord& record,
+                                       std::optional<std::int64_t> grace_seconds) {
+  auto asked = deps_.target.remove(
+      kube::kPods, record.place_ns, record.place_name,
+      {.grace_period_seconds = grace_seconds, .uid = record.provider_uid});
+  // 409: the UID precondition failed, so ours is gone and another pod has its name.
+  if (!asked && !asked.error().isNotFound() && asked.error().code != 409) return asked;
+  return {};
+}
+
+ProviderPod TargetProvider::describe(const Json& delegate, const PodRecord& record) const {
+  const std::string phase = json::str(delegate, {"status", "phase"});
+  const Json& metadata = json::object(delegate, {"metadata"});
+  return {.ownership = ownershipOf(delegate, options_.home_id, record.uid, record.provider_uid),
+          .place = {json::str(metadata, "namespace"), json::str(metadata, "name")},
+          .uid = json::str(metadata, "uid"),
+          .home_uid = json::str(metadata, {"labels", kLabelHomeUid}),
+          .inputs_hash = json::str(metadata, {"annotations", kAnnotationInputsHash}),
+          .deleting = !json::str(metadata, "deletionTimestamp").empty(),
+          .terminal = phase == "Succeeded" || phase == "Failed",
+          .grace_seconds = json::integer(metadata, {"deletionGracePeriodSeconds"}),
+          .observed = deps_.runtime.clock.now()};
+}
+
+ProviderPod TargetProvider::describe(const TargetPods::Delegate& delegate) const {
+  const Json pod = delegate.pod->parse();
+  ProviderPod result = describe(pod, PodRecord{});
+  result.ownership = Ownership::kMine;
+  result.home_uid = delegate.home_uid;
+  const std::string home_pod = json::str(pod, {"metadata", "annotations", kAnnotationHomePod});
+  const auto slash = home_pod.find('/');
+  if (slash != std::string::npos) {
+    result.home_ns = home_pod.substr(0, slash);
+    result.home_name = home_pod.substr(slash + 1);
+  }
+  result.repair = !delegate.labelled;
+  result.observed = delegate.observed;
+  return result;
+}
+
+ProviderPod TargetProvider::peekPod(const Json* pod, const std::string& home_uid,
+                                    const PodRecord* record) {
+  if (const auto own = pods_.find(home_uid, record ? record->provider_uid : "")) {
+    if (!own->gone) return describe(*own);
+    ProviderPod absent;
+    absent.gone_seen = own->gone_seen;
+    absent.observed = own->observed;
+    return absent;
+  }
+  if (!pod) return {};
+  const PodPlace place = record && !record->place_name.empty()
+                             ? PodPlace{record->place_ns, record->place_name}
+                             : choosePlace(*pod);
+  if (const auto other = pods_.at(place.ns, place.name)) {
+    ProviderPod predecessor = describe(*other);
+    predecessor.ownership = Ownership::kPredecessor;
+    return predecessor;
+  }
+  return {};
+}
+
+Result<ProviderPod> TargetProvider::getPod(const PodRecord& record) {
+  auto found = deps_.target.get(kube::kPods, record.place_ns, record.place_name);
+  if (!found) return failure(found.error());
+  if (!*found) return ProviderPod{};
+  return describe(**found, record);
+}
+
+Result<Json> TargetProvider::getPodStatus(const Json& pod, const PodRecord& record) {
+  const auto delegate = pods_.find(record.uid, record.provider_uid);
+  if (!delegate) return json::object(pod, {"status"});
+  return reflect(pod, delegate->pod->parse(), {.host_ip = options_.host_ip});
+}
+
+std::vector<ProviderPod> TargetProvider::getPods() {
+  std::vector<ProviderPod> result;
+  for (const auto& delegate : pods_.delegates()) result.push_back(describe(delegate));
+  return result;
+}
+
+void TargetProvider::forgetPod(const PodRecord& record) { pods_.forget(record.provider_uid); }
+
+std::string TargetProvider::podNode(const PodRecord& record) {
+  const auto delegate = pods_.find(record.uid, record.provider_uid);
+  return delegate ? json::str(delegate->pod->parse(), {"spec", "nodeName"}) : "";
+}
+
+void TargetProvider::notifyPods(std::function<void(const std::string&)> changed) {
+  pod_changed_ = std::move(changed);
+}
+
+void TargetProvider::notifyNode(std::function<void()> changed) {
+  node_changed_ = std::move(changed);
+}
+
+void TargetProvider::onNamespace(const json::ObjectPtr& before, const json::ObjectPtr& after) {
+  if (!before || !options_.on_refusals_outdated) return;
+  const bool gone = !after;
+  const bool marked_now = after && !isMarked(before->parse()) && isMarked(after->parse());
+  if (gone || marked_now) options_.on_refusals_outdated();
+}
+
+Result<void> TargetProvider::ping() {
+  // The first path that the server has and our rights allow speaks for it.
+  Result<std::string> answer = deps_.target.getRaw("/readyz");
+  if (!answer && (answer.error().code == 404 || answer.error().code == 403)) {
+    answer = deps_.target.getRaw("/healthz");
+  }
+  const bool refused = !answer && (answer.error().code == 404 || answer.error().code == 403);
+  if (!answer && !refused) return failure(answer.error());
+  {
+    std::lock_guard lock(mutex_);
+    if (!version_.empty() && !refused) return {};
+  }
+  const auto version = kube::readServerVersion(deps_.target);
+  if (!version) return failure(version.error());
+  {
+    std::lock_guard lock(mutex_);
+    version_ = version->git_version;
+  }
+  node_changed_();
+  return {};
+}
+
+std::string TargetProvider::version() const {
+  std::lock_guard lock(mutex_);
+  return version_;
+}
+
+TargetProvider::NodeCount TargetProvider::nodeCount() const {
+  NodeCount count;
+  for (const auto& node : nodes_.list()) {
+    ++count.total;
+    if (isReady(node->parse())) ++count.ready;
+  }
+  return count;
+}
+
+Json TargetProvider::node() {
+  Resources total;
+  Json info;
+  for (const auto& object : nodes_.list()) {
+    const Json node = object->parse();
+    add(total, allocatableOf(node));
+    if (info.is_null()) info = json::object(node, {"status", "nodeInfo"});
+  }
+  subtract(total, pods_.foreignUsage());
+  const std::string os = json::str(info, "operatingSystem"), arch = json::str(info, "architecture");
+  Json labels{{"type", "virtual-kubelet"},
+              {"kubernetes.io/hostname", options_.node},
+              {"kubernetes.io/os", os.empty() ? "linux" : os},
+              {"kubernetes.io/arch", arch.empty() ? "amd64" : arch},
+              {"node.kubernetes.io/exclude-disruption", "true"},
+              {"node.kubernetes.io/exclude-from-external-load-balancers", "true"},
+              {kLabelCluster, options_.node}};
+  Json status{{"nodeInfo",
+               {{"kubeletVersion", version()},
+                {"operatingSystem", labels["kubernetes.io/os"]},
+                {"architecture", labels["kubernetes.io/arch"]}}}};
+  const auto address = [](const char* type, const std::string& value) {
+    return Json{{"type", type}, {"address", value}};
+  };
+  if (!options_.host_ip.empty()) {
+    status["addresses"].push_back(address("InternalIP", options_.host_ip));
+  }
+  status["addresses"].push_back(address("Hostname", options_.node));
+  if (nodes_.hasSynced()) {
+    status["capacity"] = toCapacity(total);
+    status["allocatable"] = status["capacity"];
+  }
+  return {{"metadata", {{"labels", std::move(labels)}}},
+          {"spec",
+           {{"taints", Json::array({{{"key", "virtual-kubelet.io/provider"},
+                                     {"value", "vk-bridge"},
+                                     {"effect", "NoSchedule"}}})}}},
+          {"status", std::move(status)}};
+}
+
+}  // namespace vkb::bridge

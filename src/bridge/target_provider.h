@@ -1,0 +1,96 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/log.h"
+#include "bridge/forge.h"
+#include "bridge/target_pods.h"
+#include "kube/client.h"
+#include "kube/informer.h"
+#include "state/state_folder.h"
+#include "vkbridge/provider.h"
+
+namespace vkb::bridge {
+
+/// The provider whose backend is another cluster. Reads come from its caches, writes go through
+/// `target`, decisions are the pure functions of forge, reflect and capacity.
+/// Thread-safe; the calls of one home pod UID do not overlap.
+class TargetProvider final : public PodLifecycleHandler, public PodNotifier, public NodeProvider {
+ public:
+  struct Deps {
+    Runtime runtime;
+    kube::Client& target;
+    base::Logger& logger;
+  };
+  struct Options {
+    std::string home_id;
+    std::string node;
+    std::string host_ip;  ///< address of the virtual node
+    state::ClusterOptions cluster;
+    /// Namespaces of the target changed so that a refusal may no longer hold.
+    std::function<void()> on_refusals_outdated = {};
+  };
+
+  TargetProvider(Deps deps, Options options);
+  ~TargetProvider() override;
+
+  /// Starts the watches. `known`: records whose delegates are ours whatever their labels say.
+  /// `on_synced` once every cache has its first list.
+  void start(const std::vector<PodRecord>& known, std::function<void()> on_synced);
+  void stop();
+  /// gitVersion of the target; empty until known. Read by ping().
+  std::string version() const;
+  struct NodeCount {
+    int ready = 0, total = 0;
+  };
+  NodeCount nodeCount() const;
+
+  Result<PodPlace> placePod(const Json& pod) override;
+  std::string inputsHash(const Json& pod) override;
+  Result<ProviderPod> createPod(const Json& pod, const PodRecord& record) override;
+  Result<void> updatePod(const Json& pod, const PodRecord& record) override;
+  Result<void> deletePod(const PodRecord& record,
+                         std::optional<std::int64_t> grace_seconds) override;
+  ProviderPod peekPod(const Json* pod, const std::string& home_uid,
+                      const PodRecord* record) override;
+  Result<ProviderPod> getPod(const PodRecord& record) override;
+  Result<Json> getPodStatus(const Json& pod, const PodRecord& record) override;
+  std::vector<ProviderPod> getPods() override;
+  void forgetPod(const PodRecord& record) override;
+  std::string podNode(const PodRecord& record) override;
+
+  void notifyPods(std::function<void(const std::string& home_uid)> changed) override;
+
+  Result<void> ping() override;
+  Json node() override;
+  void notifyNode(std::function<void()> changed) override;
+
+ private:
+  /// UID of the target namespace, made with our mark when it is missing.
+  Result<std::string> ensureNamespace(const std::string& ns);
+  /// May pods go into this namespace object of the target?
+  Result<void> checkNamespace(const std::string& ns, const Json& object) const;
+  bool isMarked(const Json& ns) const;
+  bool isShared(const std::string& ns) const;
+  ForgeContext forgeContext(const PodRecord& record, const std::string& namespace_uid) const;
+  ProviderPod describe(const Json& delegate, const PodRecord& record) const;
+  ProviderPod describe(const TargetPods::Delegate& delegate) const;
+  void onNamespace(const json::ObjectPtr& before, const json::ObjectPtr& after);
+
+  Deps deps_;
+  Options options_;
+  std::function<void(const std::string&)> pod_changed_ = [](const std::string&) {};
+  std::function<void()> node_changed_ = [] {};
+  mutable std::mutex mutex_;
+  std::string version_;
+  TargetPods pods_;
+  kube::Reflector pod_reflector_;
+  kube::Informer nodes_, namespaces_;
+  std::function<void()> on_synced_;
+  bool pods_synced_ = false;
+};
+
+}  // namespace vkb::bridge

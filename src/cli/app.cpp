@@ -1,0 +1,177 @@
+#include "cli/app.h"
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "cli/commands.h"
+
+namespace vkb::cli {
+namespace {
+
+constexpr int kDone = 0, kFailed = 1, kUsage = 2;
+
+struct Arguments {
+  CommonOptions common;
+  JoinOptions join;
+  std::vector<std::string> allow_namespaces;
+  std::string labels;
+  RunOptions run;
+  std::string status_format = "table";
+  StatusOptions status;
+  LeaveOptions leave;
+  std::int64_t leave_timeout_seconds = 300;
+};
+
+void addCommon(CLI::App& command, CommonOptions& common) {
+  const char* group = "Common options";
+  command
+      .add_option("--home-kubeconfig", common.home_kubeconfig,
+                  "kubeconfig of the home cluster (default: $KUBECONFIG, ~/.kube/config, in-cluster)")
+      ->group(group);
+  command.add_option("--state-dir", common.state_dir, "state folder")
+      ->envname("VK_BRIDGE_STATE_DIR")
+      ->group(group);
+  command.add_option("--log-level", common.log_level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->group(group);
+  command.add_option("--log-format", common.log_format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->group(group);
+}
+
+CLI::App* addJoin(CLI::App& app, Arguments& arguments) {
+  CLI::App* join = app.add_subcommand("join", "Register a target cluster as a virtual node");
+  join->add_option("NAME", arguments.join.name, "name of the cluster and of its node")->required();
+  join->add_option("--kubeconfig", arguments.join.kubeconfig, "kubeconfig of the target")->required();
+  join->add_option("--context", arguments.join.context, "context in it (default: its current one)");
+  join->add_option("--allow-namespace", arguments.allow_namespaces,
+                   "namespaces of the target that exist already and that pods may go to; globs, "
+                   "separated by commas")
+      ->delimiter(',');
+  join->add_option("--labels", arguments.labels,
+                   "in such namespaces: 'rekey' (default) hides the pods' labels from the target's "
+                   "Services and controllers, 'keep' leaves them")
+      ->check(CLI::IsMember({"rekey", "keep"}));
+  join->footer(
+      "Checks both clusters, versions and permissions, then records the target. A running bridge\n"
+      "serves it at once. Again with the same name: updates credentials and options, touches no pod.\n"
+      "Example:  vk-bridge join gpu-eu --kubeconfig gpu-eu.yaml --allow-namespace default,team-*");
+  return join;
+}
+
+CLI::App* addRun(CLI::App& app, Arguments& arguments) {
+  CLI::App* run = app.add_subcommand("run", "Serve every joined cluster until SIGTERM");
+  run->add_option("--listen", arguments.run.listen, "address of /metrics, /healthz and /readyz")
+      ->capture_default_str();
+  run->add_option("--node-address", arguments.run.node_address,
+                  "InternalIP of the virtual nodes (default: this machine's towards home)");
+  return run;
+}
+
+CLI::App* addStatus(CLI::App& app, Arguments& arguments) {
+  CLI::App* status =
+      app.add_subcommand("status", "Clusters, and which delegate stands for which home pod");
+  status->add_option("WHAT", arguments.status.filter, "CLUSTER, or NAMESPACE/POD for all about one pod");
+  status->add_option("-o,--output", arguments.status_format, "table, wide, json or yaml")
+      ->check(CLI::IsMember({"table", "wide", "json", "yaml"}));
+  status->footer("Reads the state folder; works while no bridge runs, and says so then.");
+  return status;
+}
+
+CLI::App* addLeave(CLI::App& app, Arguments& arguments) {
+  CLI::App* leave = app.add_subcommand("leave", "Let go of a target cluster and remove its node");
+  leave->add_option("NAME", arguments.leave.name, "the joined cluster")->required();
+  CLI::Option* drain = leave->add_flag("--drain", arguments.leave.drain,
+                                       "evict its pods first; PodDisruptionBudgets are respected");
+  leave->add_flag("--force", arguments.leave.force,
+                  "the target no longer exists: home pods are failed and removed, what may still "
+                  "run there is listed")
+      ->excludes(drain);
+  leave->add_option("--timeout", arguments.leave_timeout_seconds, "how long to wait, in seconds or as 5m")
+      ->transform(CLI::AsNumberWithUnit(
+          std::map<std::string, std::int64_t>{{"s", 1}, {"m", 60}, {"h", 3600}}));
+  leave->footer("Without --drain it refuses while pods are bound to the node.");
+  return leave;
+}
+
+int fail(const Status& status) {
+  std::fprintf(stderr, "vk-bridge: %s\n", status.message.c_str());
+  return status.reason == reasons::kInvalidInput ? kUsage : kFailed;
+}
+
+/// Before any thread exists: `run` waits for these itself, and every thread inherits the mask.
+void blockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+void finishJoin(Arguments& arguments, const CLI::App& join) {
+  if (join.count("--allow-namespace") > 0) {
+    arguments.join.allow_namespaces = arguments.allow_namespaces;
+  }
+  if (join.count("--labels") > 0) arguments.join.keep_labels = arguments.labels == "keep";
+}
+
+}  // namespace
+
+int app(int argc, char** argv) {
+  // A peer that closes must never end the process (Poco blocks SIGPIPE only once it is loaded).
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App parser{
+      "vk-bridge makes whole Kubernetes clusters look like nodes of this one.\n\n"
+      "First use:\n"
+      "  vk-bridge join gpu-eu --kubeconfig gpu-eu.yaml   # register a target cluster\n"
+      "  vk-bridge run                                    # serve it\n"
+      "  vk-bridge status                                 # see what runs where",
+      "vk-bridge"};
+  parser.require_subcommand(1);
+  parser.set_version_flag("--version", productVersion());
+  Arguments arguments;
+  CLI::App* join_command = addJoin(parser, arguments);
+  CLI::App* run_command = addRun(parser, arguments);
+  CLI::App* status_command = addStatus(parser, arguments);
+  CLI::App* leave_command = addLeave(parser, arguments);
+  CLI::App* version_command = parser.add_subcommand("version", "Print the version");
+  for (CLI::App* command : {join_command, run_command, status_command, leave_command,
+                            version_command}) {
+    addCommon(*command, arguments.common);
+  }
+  try {
+    parser.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return parser.exit(help);
+  } catch (const CLI::CallForVersion& version) {
+    return parser.exit(version);
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "vk-bridge: %s; see: vk-bridge --help\n", error.what());
+    return kUsage;
+  }
+  if (*version_command) {
+    std::printf("%s\n", productVersion().c_str());
+    return kDone;
+  }
+
+  if (*run_command) blockSignals();
+  Session session(arguments.common);
+  Result<void> done;
+  if (*join_command) {
+    finishJoin(arguments, *join_command);
+    done = join(session, arguments.join);
+  } else if (*run_command) {
+    done = run(session, arguments.run);
+  } else if (*status_command) {
+    arguments.status.format =
+        parseStatusFormat(arguments.status_format).value_or(StatusFormat::kTable);
+    done = status(session, arguments.status);
+  } else {
+    arguments.leave.timeout = std::chrono::seconds(arguments.leave_timeout_seconds);
+    done = leave(session, arguments.leave);
+  }
+  return done ? kDone : fail(done.error());
+}
+
+}  // namespace vkb::cli

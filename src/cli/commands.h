@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "cli/session.h"
+#include "cli/status_view.h"
+
+namespace vkb::cli {
+
+/// Each command: success, or the one sentence that stderr gets (exit code 1; 2 where the sentence's
+/// reason is kInvalidInput). Output goes to stdout.
+
+struct JoinOptions {
+  std::string name, kubeconfig, context;
+  std::optional<std::vector<std::string>> allow_namespaces{};  ///< nothing: as joined before
+  std::optional<bool> keep_labels{};
+};
+Result<void> join(Session& session, const JoinOptions& options);
+
+struct RunOptions {
+  std::string listen = "127.0.0.1:10255";
+  std::string node_address;
+};
+/// Until SIGTERM or SIGINT, which the caller has blocked in every thread.
+Result<void> run(Session& session, const RunOptions& options);
+
+struct StatusOptions {
+  StatusFormat format = StatusFormat::kTable;
+  std::string filter;
+};
+Result<void> status(Session& session, const StatusOptions& options);
+
+struct LeaveOptions {
+  std::string name;
+  bool drain = false, force = false;
+  std::chrono::seconds timeout{300};
+};
+Result<void> leave(Session& session, const LeaveOptions& options);
+
+}  // namespace vkb::cli

@@ -1,0 +1,213 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "bridge/cluster.h"
+#include "bridge/permissions.h"
+#include "cli/commands.h"
+#include "json/json.h"
+#include "kube/access.h"
+#include "kube/identity.h"
+#include "kube/version.h"
+#include "node/node_controller.h"
+#include "state/database.h"
+
+namespace vkb::cli {
+namespace {
+
+/// The oldest API server that the bridge is tested with.
+constexpr int kOldestMajor = 1, kOldestMinor = 20;
+
+struct Target {
+  kube::ClusterAccess access;
+  std::unique_ptr<kube::Client> client;
+  std::string id;
+  kube::ServerVersion version;
+};
+
+Status prefixed(const std::string& prefix, Status status) {
+  status.message = prefix + status.message;
+  return status;
+}
+
+Result<void> checkVersion(const char* which, const kube::ServerVersion& version) {
+  if (!version.known() || version.atLeast(kOldestMajor, kOldestMinor)) return {};
+  return invalid(std::string("the ") + which + " cluster runs Kubernetes " + version.git_version +
+                 "; vk-bridge needs 1.20 or newer");
+}
+
+Result<Target> connectTarget(Session& session, const JoinOptions& options) {
+  Target target;
+  auto access = kube::loadKubeconfig(options.kubeconfig, options.context);
+  if (!access) return failure(access.error());
+  target.access = std::move(*access);
+  auto client = session.connect(target.access, options.name);
+  if (!client) return failure(client.error());
+  target.client = std::move(*client);
+  const std::string who = "the target cluster: ";
+  auto version = kube::readServerVersion(*target.client);
+  if (!version) return failure(prefixed(who, version.error()));
+  target.version = *version;
+  if (auto fits = checkVersion("target", target.version); !fits) return failure(fits.error());
+  auto id = kube::readClusterId(*target.client);
+  if (!id) return failure(prefixed(who, id.error()));
+  target.id = std::move(*id);
+  return target;
+}
+
+Result<void> checkPermissions(const char* which, kube::Client& client,
+                              std::vector<kube::Permission> wanted) {
+  auto missing = kube::missingPermissions(client, std::move(wanted));
+  if (!missing) return failure(prefixed(std::string("the ") + which + " cluster: ", missing.error()));
+  if (missing->empty()) return {};
+  std::string list;
+  for (const auto& permission : *missing) list += "\n  " + kube::toString(permission);
+  return failure({.code = 403,
+                  .reason = "Forbidden",
+                  .message = std::string("the ") + which +
+                             " cluster does not allow this kubeconfig's user what the bridge "
+                             "needs; grant these:" + list,
+                  .retry = Retry::kNever});
+}
+
+/// Against what is joined already.
+Result<void> checkJoined(const std::vector<state::ClusterConfig>& joined, const JoinOptions& options,
+                         const std::string& target_id) {
+  for (const auto& cluster : joined) {
+    if (cluster.name == options.name && cluster.target_id != target_id) {
+      return invalid("the name " + options.name + " is joined to another cluster (" +
+                     cluster.server + "); choose another name, or first run: vk-bridge leave " +
+                     options.name);
+    }
+    if (cluster.name != options.name && cluster.target_id == target_id) {
+      return invalid("this target cluster is joined already, as " + cluster.name +
+                     "; a target has one virtual node");
+    }
+  }
+  return {};
+}
+
+/// Against the nodes that home has.
+Result<void> checkNodes(kube::Client& home, const JoinOptions& options,
+                        const std::string& target_id) {
+  const std::string provider_id = bridge::providerIdOf(target_id);
+  auto same_name = home.get(kube::kNodes, "", options.name);
+  if (!same_name) return failure(prefixed("the home cluster: ", same_name.error()));
+  if (*same_name && !node::isOurNode(**same_name, provider_id)) {
+    return invalid("the home cluster has a node named " + options.name +
+                   " already; choose another name for the target");
+  }
+  auto virtual_nodes =
+      kube::listAll(home, kube::kNodes, {.label_selector = "type=virtual-kubelet"});
+  if (!virtual_nodes) return failure(prefixed("the home cluster: ", virtual_nodes.error()));
+  for (const auto& object : virtual_nodes->items) {
+    if (object->name != options.name && node::isOurNode(object->parse(), provider_id)) {
+      return invalid("this target cluster is served already, as node " + object->name +
+                     " (by another state folder); a target has one virtual node");
+    }
+  }
+  return {};
+}
+
+state::ClusterConfig makeConfig(const JoinOptions& options, const Target& target,
+                                const std::optional<state::ClusterConfig>& before, WallTime now) {
+  state::ClusterConfig config = before.value_or(state::ClusterConfig{});
+  config.name = options.name;
+  config.target_id = target.id;
+  config.server = target.access.server;
+  config.leaving = false;
+  config.forget_target = false;
+  if (!before) config.joined_at = now;
+  if (options.allow_namespaces) config.options.allow_namespaces = *options.allow_namespaces;
+  if (options.keep_labels) config.options.keep_labels = *options.keep_labels;
+  return config;
+}
+
+/// A running bridge picks the cluster up by itself; wait to see that it does.
+void waitForBridge(Session& session, const state::StateFolder& folder, const std::string& name,
+                   WallTime since) {
+  std::string message;
+  const bool ready = session.waitUntil(
+      std::chrono::seconds(30),
+      [&] {
+        auto database = state::Database::openReadOnly(folder);
+        if (!database || !*database) return false;
+        auto health = (*database)->loadHealth();
+        if (!health) return false;
+        for (const auto& cluster : *health) {
+          if (cluster.name != name || cluster.updated_at < since) continue;
+          message = cluster.message;
+          return cluster.state == "Ready";
+        }
+        return false;
+      },
+      [&] {
+        return "waiting for the running bridge to serve " + name +
+               (message.empty() ? "" : " (" + message + ")");
+      });
+  if (ready) {
+    std::printf("The running bridge serves it: node %s is Ready.\n", name.c_str());
+  } else {
+    std::printf("The running bridge does not serve it yet; see: vk-bridge status %s\n",
+                name.c_str());
+  }
+}
+
+}  // namespace
+
+Result<void> join(Session& session, const JoinOptions& options) {
+  if (auto name = state::checkClusterName(options.name); !name) return name;
+  auto target = connectTarget(session, options);
+  if (!target) return failure(target.error());
+  auto home = session.connectHome();
+  if (!home) return failure(home.error());
+  const auto home_version = kube::readServerVersion(*home->client);
+  if (!home_version) return failure(prefixed("the home cluster: ", home_version.error()));
+  if (auto fits = checkVersion("home", *home_version); !fits) return fits;
+  if (target->id == home->id) {
+    return invalid("the kubeconfig " + options.kubeconfig +
+                   " leads to the home cluster itself; a cluster cannot be its own target");
+  }
+
+  // Nothing is written before every check has passed, so that a refused join changes nothing.
+  std::vector<state::ClusterConfig> joined;
+  if (auto present = state::StateFolder::openExisting(session.options().stateDir()); present) {
+    auto clusters = present->clusters();
+    if (!clusters) return failure(clusters.error());
+    joined = std::move(*clusters);
+  }
+  if (auto fits = checkJoined(joined, options, target->id); !fits) return fits;
+  if (auto fits = checkNodes(*home->client, options, target->id); !fits) return fits;
+  if (auto may = checkPermissions("home", *home->client, bridge::homePermissions()); !may) return may;
+  if (auto may = checkPermissions("target", *target->client, bridge::targetPermissions()); !may) {
+    return may;
+  }
+
+  auto folder = state::StateFolder::open(session.options().stateDir());
+  if (!folder) return failure(folder.error());
+  if (auto bound = folder->bindHome(home->id); !bound) return bound;
+  std::optional<state::ClusterConfig> before;
+  for (const auto& cluster : joined) {
+    if (cluster.name == options.name) before = cluster;
+  }
+  const WallTime now = session.clock().wallNow();
+  const state::ClusterConfig config = makeConfig(options, *target, before, now);
+  if (auto written = folder->writeCluster(config, kube::flatten(target->access)); !written) {
+    return written;
+  }
+  std::printf("%s cluster %s (Kubernetes %s at %s).\n", before ? "Updated" : "Joined",
+              options.name.c_str(), target->version.git_version.c_str(), config.server.c_str());
+  if (state::StateLock::holder(*folder)) {
+    waitForBridge(session, *folder, options.name, now);
+  } else {
+    std::printf("Serve it with:  vk-bridge run\n");
+  }
+  std::printf(
+      "Pods reach it by tolerating the taint virtual-kubelet.io/provider and choosing the node, "
+      "e.g.\n"
+      "  nodeSelector: {kubernetes.io/hostname: %s}\n"
+      "  tolerations: [{key: virtual-kubelet.io/provider, operator: Exists}]\n",
+      options.name.c_str());
+  return {};
+}
+
+}  // namespace vkb::cli

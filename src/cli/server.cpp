@@ -1,0 +1,90 @@
+#include "cli/server.h"
+
+#include <Poco/Net/DatagramSocket.h>
+#include <Poco/URI.h>
+
+#include "kube/identity.h"
+
+namespace vkb::cli {
+namespace {
+
+/// The address that this machine has towards home's API server: what a node's InternalIP should be.
+/// Connecting a datagram socket sends nothing.
+std::string localAddressTowards(const std::string& server) {
+  try {
+    const Poco::URI uri(server);
+    Poco::Net::DatagramSocket socket;
+    socket.connect(Poco::Net::SocketAddress(uri.getHost(), uri.getPort()));
+    return socket.address().host().toString();
+  } catch (const Poco::Exception&) {
+    return "";  // the node then has no InternalIP; nothing else depends on it
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::start(Session& session, state::StateFolder folder,
+                                              const Session::Home& home,
+                                              const std::string& node_address) {
+  auto lock = state::StateLock::acquire(folder);
+  if (!lock) return failure(lock.error());
+  if (auto bound = folder.bindHome(home.id); !bound) return failure(bound.error());
+  std::unique_ptr<Server> server(new Server(std::move(folder), std::move(*lock)));
+  auto database = state::Database::open(server->folder_);
+  if (!database) return failure(database.error());
+  server->database_ = std::move(*database);
+
+  const auto guarded = [](std::unique_ptr<kube::Client> client, const std::string& id) {
+    return std::make_unique<kube::IdentityGuard>(std::move(client), id);
+  };
+  const std::string home_id = home.id;
+  server->supervisor_ = std::make_unique<bridge::Supervisor>(
+      bridge::Supervisor::Deps{
+          .runtime = session.runtime(),
+          .folder = server->folder_,
+          .database = *server->database_,
+          .connect_home = [&session, guarded, home_id, access = home.access](const auto&)
+              -> Result<std::unique_ptr<kube::Client>> {
+            auto client = session.connect(access, "home");
+            if (!client) return failure(client.error());
+            return guarded(std::move(*client), home_id);
+          },
+          .connect_target = [&session, guarded, folder_ptr = &server->folder_](
+                                const state::ClusterConfig& config)
+              -> Result<bridge::Supervisor::Target> {
+            auto access = kube::loadKubeconfig(folder_ptr->kubeconfigPath(config.name).string());
+            if (!access) return failure(access.error());
+            auto client = session.connect(*access, config.name);
+            if (!client) return failure(client.error());
+            auto guard = guarded(std::move(*client), config.target_id);
+            const kube::IdentityGuard* identity = guard.get();
+            return bridge::Supervisor::Target{
+                .client = std::move(guard),
+                .identity_differs = [identity] { return identity->identityDiffers(); }};
+          },
+          .logger = session.logger(),
+          .metrics = session.metrics()},
+      bridge::Supervisor::Options{
+          .home_id = home.id,
+          .host_ip = node_address.empty() ? localAddressTowards(home.access.server)
+                                          : node_address});
+
+  const auto reconcile = [supervisor = server->supervisor_.get(), &session] {
+    if (auto done = supervisor->reconcile(); !done) {
+      VKB_LOG(session.logger(), Error, "state folder cannot be read",
+              {"message", done.error().message});
+    }
+  };
+  server->watch_ = std::make_unique<state::ClusterFolderWatch>(server->folder_, reconcile);
+  if (auto first = server->supervisor_->reconcile(); !first) return failure(first.error());
+  return server;
+}
+
+Server::~Server() { stop(); }
+
+void Server::stop() {
+  watch_.reset();
+  if (supervisor_) supervisor_->stop();
+}
+
+}  // namespace vkb::cli

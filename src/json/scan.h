@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string_view>
+
+namespace vkb::json {
+
+/// Deeper documents are refused: some of what handles them recurses.
+inline constexpr std::size_t kMaxNesting = 1000;
+
+/// Brackets outside strings never nest deeper than `limit`. Works on any bytes.
+bool nestingWithin(std::string_view text, std::size_t limit);
+
+// All below: byte positions in JSON text **that is known to be valid**; on other bytes the answers
+// are meaningless but stay inside the text. Positions are offsets into the whole text.
+
+struct Member {
+  std::string_view key;  ///< without quotes, escapes not undone
+  std::size_t key_begin = 0, value_begin = 0, value_end = 0;
+};
+
+/// Calls `visit` for each member of the object that starts at `begin`, until it returns false.
+/// Anything but an object has no members.
+void forEachMember(std::string_view text, std::size_t begin,
+                   const std::function<bool(const Member&)>& visit);
+
+/// Where the value of the first member `key` begins; npos where there is none. Cheaper than
+/// forEachMember: the value itself is not looked at.
+std::size_t findValue(std::string_view text, std::size_t begin, std::string_view key);
+
+/// The offset behind the value that begins at `position`.
+std::size_t skipValue(std::string_view text, std::size_t position);
+
+/// Calls `visit(begin, end)` for each element of the array that starts at `begin`.
+void forEachElement(std::string_view text, std::size_t begin,
+                    const std::function<void(std::size_t, std::size_t)>& visit);
+
+std::size_t skipSpace(std::string_view text, std::size_t position);
+
+}  // namespace vkb::json

@@ -1,0 +1,173 @@
+#include "kube/identity.h"
+
+#include <nlohmann/json.hpp>
+
+#include "json/json.h"
+
+namespace vkb::kube {
+namespace {
+
+/// What may have put another server behind the same address: the connection broke, or a proxy
+/// before the server says that it did.
+bool tellsOfBreak(const Status& status) {
+  return status.code == 0 || status.code == 502 || status.code == 503;
+}
+
+}  // namespace
+
+Result<std::string> readClusterId(Reader& reader) {
+  const auto ns = reader.get(kNamespaces, "", "kube-system");
+  if (!ns) {
+    Status status = ns.error();
+    status.message =
+        "cannot read the cluster's identity (namespace kube-system): " + status.message;
+    return failure(std::move(status));
+  }
+  std::string id = *ns ? json::str(**ns, {"metadata", "uid"}) : "";
+  if (id.empty()) {
+    return failure({.code = 0,
+                    .reason = "NotKubernetes",
+                    .message = "the cluster has no namespace kube-system, whose UID is a "
+                               "cluster's identity",
+                    .retry = Retry::kSlow});
+  }
+  return id;
+}
+
+/// Passes one watch's events on and notes how it ended. Shared by the handle and, while a call is
+/// under way, by that call: the handle may be destroyed from within it.
+class IdentityGuard::Forwarder final : public WatchHandler,
+                                       public std::enable_shared_from_this<Forwarder> {
+ public:
+  Forwarder(IdentityGuard& guard, WatchHandler& handler) : guard_(guard), handler_(handler) {}
+  void onEvent(json::RawEvent event) override {
+    const auto self = shared_from_this();
+    handler_.onEvent(std::move(event));
+  }
+  void onClosed(Status status) override {
+    const auto self = shared_from_this();
+    guard_.note(status);
+    handler_.onClosed(std::move(status));
+  }
+
+ private:
+  IdentityGuard& guard_;
+  WatchHandler& handler_;
+};
+
+class IdentityGuard::GuardedWatch final : public WatchHandle {
+ public:
+  GuardedWatch(IdentityGuard& guard, WatchHandler& handler)
+      : forwarder_(std::make_shared<Forwarder>(guard, handler)) {}
+  Forwarder& forwarder() { return *forwarder_; }
+  void set(std::unique_ptr<WatchHandle> inner) { inner_ = std::move(inner); }
+
+ private:
+  const std::shared_ptr<Forwarder> forwarder_;
+  std::unique_ptr<WatchHandle> inner_;  ///< goes first
+};
+
+IdentityGuard::IdentityGuard(std::unique_ptr<Client> inner, std::string expected_id)
+    : inner_(std::move(inner)), expected_id_(std::move(expected_id)) {}
+
+IdentityGuard::~IdentityGuard() = default;
+
+Result<void> IdentityGuard::ensure() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (proven_) return {};
+  }
+  const std::lock_guard reading(reading_);
+  std::uint64_t breaks = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (proven_) return {};  // by who came before us
+    breaks = breaks_;
+  }
+  const auto id = readClusterId(*inner_);
+  if (!id) return failure(id.error());
+  const std::lock_guard lock(mutex_);
+  differs_ = *id != expected_id_;
+  proven_ = !differs_ && breaks == breaks_;
+  if (!differs_) return {};
+  return failure({.code = 0,
+                  .reason = reasons::kIdentityChanged,
+                  .message = "another cluster answers at this address: its identity is " + *id +
+                             ", expected " + expected_id_ +
+                             "; nothing is written until that is put right",
+                  .retry = Retry::kSlow});
+}
+
+void IdentityGuard::note(const Status& status) {
+  if (!tellsOfBreak(status)) return;
+  const std::lock_guard lock(mutex_);
+  proven_ = false;
+  ++breaks_;
+}
+
+template <typename T>
+Result<T> IdentityGuard::noted(Result<T> result) {
+  if (!result) note(result.error());
+  return result;
+}
+
+Result<std::optional<Json>> IdentityGuard::get(const Resource& resource, const std::string& ns,
+                                               const std::string& name) {
+  if (auto sure = ensure(); !sure) return failure(sure.error());
+  return noted(inner_->get(resource, ns, name));
+}
+
+Result<json::RawList> IdentityGuard::list(const Resource& resource, const ListOptions& options) {
+  if (auto sure = ensure(); !sure) return failure(sure.error());
+  return noted(inner_->list(resource, options));
+}
+
+Result<std::string> IdentityGuard::getRaw(const std::string& path) {
+  if (auto sure = ensure(); !sure) return failure(sure.error());
+  return noted(inner_->getRaw(path));
+}
+
+Result<Json> IdentityGuard::create(const Resource& resource, const std::string& ns,
+                                   const Json& object, const std::string& name,
+                                   const std::string& subresource) {
+  if (auto sure = ensure(); !sure) return failure(sure.error());
+  return noted(inner_->create(resource, ns, object, name, subresource));
+}
+
+Result<Json> IdentityGuard::patch(const Resource& resource, const std::string& ns,
+                                  const std::string& name, PatchType type, const Json& patch,
+                                  const std::string& subresource) {
+  if (auto sure = ensure(); !sure) return failure(sure.error());
+  return noted(inner_->patch(resource, ns, name, type, patch, subresource));
+}
+
+Result<Json> IdentityGuard::update(const Resource& resource, const std::string& ns,
+                                   const std::string& name, const Json& object) {
+  if (auto sure = ensure(); !sure) return failure(sure.error());
+  return noted(inner_->update(resource, ns, name, object));
+}
+
+Result<void> IdentityGuard::remove(const Resource& resource, const std::string& ns,
+                                   const std::string& name, const DeleteOptions& options) {
+  if (auto sure = ensure(); !sure) return failure(sure.error());
+  return noted(inner_->remove(resource, ns, name, options));
+}
+
+std::unique_ptr<WatchHandle> IdentityGuard::watch(const Resource& resource,
+                                                  const WatchOptions& options,
+                                                  WatchHandler& handler) {
+  auto watch = std::make_unique<GuardedWatch>(*this, handler);
+  if (auto sure = ensure(); !sure) {
+    handler.onClosed(sure.error());
+    return watch;
+  }
+  watch->set(inner_->watch(resource, options, watch->forwarder()));
+  return watch;
+}
+
+bool IdentityGuard::identityDiffers() const {
+  const std::lock_guard lock(mutex_);
+  return differs_;
+}
+
+}  // namespace vkb::kube

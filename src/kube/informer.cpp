@@ -1,0 +1,157 @@
+#include "kube/informer.h"
+
+#include <utility>
+
+namespace vkb::kube {
+namespace {
+
+struct Change {
+  json::ObjectPtr before, after;
+};
+
+/// A name that passed to another UID is one object gone and another one new: who keys by UID must
+/// hear of both.
+void addChange(std::vector<Change>& changes, json::ObjectPtr before, json::ObjectPtr after) {
+  if (before && after && before->uid != after->uid) {
+    changes.push_back({std::move(before), nullptr});
+    changes.push_back({nullptr, std::move(after)});
+  } else {
+    changes.push_back({std::move(before), std::move(after)});
+  }
+}
+
+void tell(const std::vector<Informer::Handler>& handlers, const std::vector<Change>& changes) {
+  for (const Change& change : changes) {
+    for (const auto& handler : handlers) handler(change.before, change.after);
+  }
+}
+
+}  // namespace
+
+Informer::Informer(Runtime runtime, Client& client, base::Logger& logger,
+                   ReflectorOptions options) {
+  auto on_sync = [this, next = std::move(options.on_sync)](bool synced, const Status& why) {
+    {
+      const std::lock_guard lock(mutex_);
+      healthy_ = synced;
+    }
+    if (next) next(synced, why);
+  };
+  options.on_sync = std::move(on_sync);
+  ReflectorSink& sink = *this;  // converted here, where the private base is known
+  reflector_ = std::make_unique<Reflector>(runtime, client, sink, logger, std::move(options));
+}
+
+Informer::~Informer() { stop(); }
+
+void Informer::addHandler(Handler handler) { handlers_.push_back(std::move(handler)); }
+void Informer::start() { reflector_->start(); }
+void Informer::stop() { reflector_->stop(); }
+
+bool Informer::hasSynced() const {
+  const std::lock_guard lock(mutex_);
+  return synced_;
+}
+
+bool Informer::isHealthy() const {
+  const std::lock_guard lock(mutex_);
+  return healthy_;
+}
+
+json::ObjectPtr Informer::get(const std::string& ns, const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_key_.find(ns.empty() ? name : ns + "/" + name);
+  return found == by_key_.end() ? nullptr : found->second;
+}
+
+json::ObjectPtr Informer::byUid(const std::string& uid) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_uid_.find(uid);
+  return found == by_uid_.end() ? nullptr : found->second;
+}
+
+std::vector<json::ObjectPtr> Informer::list() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<json::ObjectPtr> objects;
+  objects.reserve(by_key_.size());
+  for (const auto& [key, object] : by_key_) objects.push_back(object);
+  return objects;
+}
+
+std::size_t Informer::size() const {
+  const std::lock_guard lock(mutex_);
+  return by_key_.size();
+}
+
+void Informer::whenSynced(std::function<void()> callback) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!synced_) {
+      when_synced_.push_back(std::move(callback));
+      return;
+    }
+  }
+  callback();
+}
+
+void Informer::replace(std::vector<json::ObjectPtr> items) {
+  std::unordered_map<std::string, json::ObjectPtr> by_key, by_uid;
+  by_key.reserve(items.size());
+  by_uid.reserve(items.size());
+  for (auto& item : items) {
+    by_uid[item->uid] = item;
+    by_key[item->key()] = std::move(item);
+  }
+  std::vector<Change> changes;
+  {
+    const std::lock_guard lock(mutex_);
+    by_key_.swap(by_key);
+    by_uid_.swap(by_uid);
+    for (const auto& [key, before] : by_key) {
+      if (!by_key_.contains(key)) addChange(changes, before, nullptr);
+    }
+    for (const auto& [key, after] : by_key_) {
+      const auto found = by_key.find(key);
+      const json::ObjectPtr before = found == by_key.end() ? nullptr : found->second;
+      const bool same = before && before->uid == after->uid &&
+                        before->resource_version == after->resource_version;
+      if (!same) addChange(changes, before, after);
+    }
+  }
+  tell(handlers_, changes);
+  std::vector<std::function<void()>> callbacks;
+  {
+    const std::lock_guard lock(mutex_);
+    synced_ = true;
+    callbacks.swap(when_synced_);
+  }
+  for (const auto& callback : callbacks) callback();
+}
+
+void Informer::upsert(json::ObjectPtr object) {
+  std::vector<Change> changes;
+  {
+    const std::lock_guard lock(mutex_);
+    auto& slot = by_key_[object->key()];
+    if (slot && slot->uid != object->uid) by_uid_.erase(slot->uid);
+    by_uid_[object->uid] = object;
+    const json::ObjectPtr before = std::exchange(slot, object);
+    addChange(changes, before, std::move(object));
+  }
+  tell(handlers_, changes);
+}
+
+void Informer::remove(json::ObjectPtr object) {
+  std::vector<Change> changes;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_key_.find(object->key());
+    // Another UID under that name is newer than what this event tells of.
+    if (found != by_key_.end() && found->second->uid == object->uid) by_key_.erase(found);
+    by_uid_.erase(object->uid);
+    addChange(changes, std::move(object), nullptr);
+  }
+  tell(handlers_, changes);
+}
+
+}  // namespace vkb::kube

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "kube/reflector.h"
+
+namespace vkb::kube {
+
+/// A cache of one selection of objects, fed by a reflector, looked up by ns/name or UID.
+/// Thread-safe. Handlers run after the store holds the change, one at a time, and must not block.
+class Informer final : private ReflectorSink {
+ public:
+  /// before == nullptr: new. after == nullptr: gone (a hint; absence needs proof).
+  using Handler = std::function<void(const json::ObjectPtr& before, const json::ObjectPtr& after)>;
+
+  Informer(Runtime runtime, Client& client, base::Logger& logger, ReflectorOptions options);
+  ~Informer() override;
+
+  /// Before start().
+  void addHandler(Handler handler);
+  void start();
+  void stop();
+
+  /// The first list has been taken in (stays true over broken watches).
+  bool hasSynced() const;
+  /// List or watch works at present.
+  bool isHealthy() const;
+  json::ObjectPtr get(const std::string& ns, const std::string& name) const;
+  json::ObjectPtr byUid(const std::string& uid) const;
+  std::vector<json::ObjectPtr> list() const;
+  std::size_t size() const;
+  /// `callback` once the first list is in (at once if it is already).
+  void whenSynced(std::function<void()> callback);
+
+ private:
+  void replace(std::vector<json::ObjectPtr> items) override;
+  void upsert(json::ObjectPtr object) override;
+  void remove(json::ObjectPtr object) override;
+
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, json::ObjectPtr> by_key_, by_uid_;
+  bool synced_ = false, healthy_ = false;
+  std::vector<std::function<void()>> when_synced_;
+  std::vector<Handler> handlers_;
+  std::unique_ptr<Reflector> reflector_;
+};
+
+}  // namespace vkb::kube

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "kube/client.h"
+
+namespace vkb::kube {
+
+/// Where a lease is and how it is held.
+struct LeaseOptions {
+  std::string ns, name;
+  std::string holder;  ///< holderIdentity
+  std::chrono::seconds duration{40};
+};
+
+/// A node's heartbeat: the Lease of its name in kube-node-lease, owned by the Node object. One PUT
+/// a renewal, as the kubelet does. Thread-safe.
+class NodeLease {
+ public:
+  NodeLease(const Clock& clock, Client& client, std::string node);
+  /// Makes the lease or moves renewTime to now; to be called every 10 s. `node_uid` becomes the
+  /// owner; "" while the Node object is not known.
+  Result<void> renew(const std::string& node_uid);
+
+ private:
+  Result<Json> renewOnce(const std::string& node_uid);
+
+  const Clock& clock_;
+  Client& client_;
+  const std::string node_;
+  std::mutex mutex_;
+  std::optional<std::string> last_;  ///< the lease as last written, JSON
+};
+
+/// A claim that only one of many may hold, by client-go's leader election rules: a foreign claim
+/// counts as lapsed when its record has not changed for `duration` since *we* first saw it so
+/// (clocks of two machines are never compared), or when its holder gave it back. Thread-safe.
+class LeaseClaim {
+ public:
+  LeaseClaim(const Clock& clock, Client& client, LeaseOptions options);
+
+  struct Outcome {
+    bool held = false;
+    std::string holder;  ///< who holds it, us or another
+  };
+  /// Takes, renews or just looks, by one GET and at most one write; to be called every
+  /// duration / 4. `take_over` takes it from a live holder, who learns of it at his next renewal.
+  Result<Outcome> tryHold(bool take_over = false);
+  /// Gives it back, if it is ours, so that the next one need not wait.
+  Result<void> release();
+
+ private:
+  Result<Outcome> make();
+  Result<Outcome> take(Json lease, const std::string& previous);
+  bool lapsed(const Json& lease);
+  Json spec(const std::string& holder) const;
+
+  const Clock& clock_;
+  Client& client_;
+  const LeaseOptions options_;
+  std::mutex mutex_;
+  std::string seen_record_;  ///< resourceVersion and holder last seen of another's claim
+  TimePoint seen_at_{};
+};
+
+}  // namespace vkb::kube

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "kube/client.h"
+#include "kube/kubeconfig.h"
+
+namespace vkb::kube {
+
+struct RestClientOptions {
+  std::string user_agent;
+  std::string cluster;  ///< label of the metrics
+  double qps = 500, burst = 1000;
+  std::size_t max_connections = 64;
+};
+
+/// The Client that talks to a real API server over pooled HTTP/1.1 TLS connections. Credentials
+/// that come from files or plugins are renewed without a restart. A 401 renews them once and tries
+/// again. 429 and 503 with Retry-After are returned, not waited for.
+/// Metrics: rest_client_requests_total{cluster,method,code},
+/// rest_client_request_duration_seconds{cluster,verb}.
+/// Threads: one a running watch, owned by its handle.
+Result<std::unique_ptr<Client>> makeRestClient(const ClusterAccess& access, const Clock& clock,
+                                               Random& random, base::Logger& logger,
+                                               base::Metrics& metrics, RestClientOptions options);
+
+/// Turns an error answer into a Status by design §6: code, reason, details.causes, Retry-After.
+Status statusFromAnswer(int code, const std::string& body,
+                        std::optional<std::chrono::seconds> retry_after);
+
+}  // namespace vkb::kube

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "kube/client.h"
+#include "kube/rest_exchange.h"
+
+namespace vkb::kube {
+
+/// The running watches of one client: a thread each. A handle that is destroyed stops its watch at
+/// once and lets the thread end by itself (it may be connecting, or be the very thread that
+/// destroys the handle); the destructor here shuts the exchange down and waits for all of them.
+class RestWatches {
+ public:
+  explicit RestWatches(RestExchange& exchange) : exchange_(exchange) {}
+  ~RestWatches();
+  std::unique_ptr<WatchHandle> start(const Resource& resource, const WatchOptions& options,
+                                     WatchHandler& handler);
+
+ private:
+  class Watch;
+  class Handle;
+  void run(const std::shared_ptr<Watch>& watch, const std::string& target,
+           std::chrono::seconds timeout);
+  Status follow(Watch& watch, const std::string& target, std::chrono::seconds timeout);
+
+  RestExchange& exchange_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::vector<std::shared_ptr<Watch>> running_;
+};
+
+}  // namespace vkb::kube

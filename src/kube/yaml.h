@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "vkbridge/json.h"
+#include "vkbridge/status.h"
+
+namespace vkb::kube {
+
+/// A kubeconfig's YAML as JSON. Every scalar becomes a string (kubectl takes `token: 12345` as the
+/// text it is), null stays null; below a key `extensions` numbers and booleans keep their type,
+/// because they are handed on as JSON. The message says line and column, never the content.
+Result<Json> parseKubeconfigYaml(std::string_view text);
+
+/// Block style, every string in double quotes.
+std::string toYaml(const Json& value);
+
+}  // namespace vkb::kube

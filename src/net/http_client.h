@@ -1,0 +1,102 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "vkbridge/runtime.h"
+#include "vkbridge/status.h"
+
+namespace vkb::net {
+
+/// Reasons of this layer besides Unreachable and Unanswered.
+inline constexpr const char* kReasonAborted = "Aborted";            ///< called off by this program
+inline constexpr const char* kReasonBodyTooLarge = "BodyTooLarge";  ///< beyond the caller's limit
+
+/// Where to connect and how to be sure who answers. PEM members hold text.
+struct Endpoint {
+  std::string host;  ///< name or IP literal (IPv6 without brackets)
+  std::uint16_t port = 443;
+  std::string path_prefix;      ///< "" or "/k8s/clusters/c-1"
+  bool tls = true;              ///< false only for the tests' plain servers
+  std::string tls_server_name;  ///< checked and sent instead of `host` when set
+  std::string ca_pem;           ///< empty: the system's roots
+  bool insecure_skip_verify = false;
+  std::string client_cert_pem, client_key_pem;
+  std::string proxy_host;  ///< http CONNECT proxy; empty: none
+  std::uint16_t proxy_port = 0;
+  std::string proxy_authorization;  ///< value of Proxy-Authorization; empty: none
+};
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string target;  ///< path and query, escaped
+  Headers headers{};
+  std::string body{};
+  std::chrono::milliseconds timeout{30'000};  ///< for the whole exchange; open(): up to the head
+  /// Calls the exchange off at any stage, name lookup included, and a stream that it opened as
+  /// well; the failure has reason "Aborted".
+  std::stop_token stop{};
+};
+
+struct HttpResponse {
+  int code = 0;
+  Headers headers{};
+  std::string body{};
+  /// First header of that name, any case; "" when absent.
+  std::string header(std::string_view name) const;
+};
+
+/// A response whose body is read as it comes. One thread reads; abort() may come from any other and
+/// wakes the reader in well under 50 ms.
+class HttpStream {
+ public:
+  virtual ~HttpStream() = default;
+  virtual const HttpResponse& head() const = 0;  ///< body empty
+  /// The next line without its '\n'; nothing at the end of the body. A line cut off by the end, a
+  /// broken connection or silence beyond `idle` is an error.
+  virtual Result<std::optional<std::string>> readLine(std::chrono::milliseconds idle) = 0;
+  /// The rest of the body, up to `max_bytes`.
+  virtual Result<std::string> readAll(std::chrono::milliseconds timeout, std::size_t max_bytes) = 0;
+  virtual void abort() = 0;
+};
+
+struct HttpClientOptions {
+  std::size_t max_connections = 64;  ///< for send(); streams have connections of their own
+  std::size_t max_body_bytes = 256u << 20;
+  std::chrono::seconds max_idle{60};
+  std::chrono::seconds max_age{450};  ///< times a factor in [0.67, 1.33): 5 to 10 minutes
+};
+
+/// Keep-alive pool of HTTP/1.1 connections to one endpoint. Thread-safe.
+/// Failures: reason "Unreachable" when nothing was sent (no connection, TLS refused: the message
+/// says which and what to check), reason "Unanswered" when the request may have been carried out.
+/// A pooled connection that turns out stale before a byte of the answer came is replaced once,
+/// for methods and requests where that is safe (not POST once bytes were sent).
+class HttpClient {
+ public:
+  HttpClient(Endpoint endpoint, const Clock& clock, Random& random, HttpClientOptions options = {});
+  ~HttpClient();
+
+  Result<HttpResponse> send(const HttpRequest& request);
+  /// On a connection of its own. Returns when the head was read.
+  Result<std::unique_ptr<HttpStream>> open(const HttpRequest& request);
+  /// New connections use this endpoint; present ones finish what they do and are not reused.
+  void replaceEndpoint(Endpoint endpoint);
+  /// Calls off every exchange and stream under way, and every later one at its start.
+  void shutdown();
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace vkb::net

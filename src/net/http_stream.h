@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "net/abort_registry.h"
+#include "net/http_client.h"
+#include "net/http_connection.h"
+
+namespace vkb::net {
+
+/// A longer line is an error: no API object comes near it (etcd takes 1.5 MiB).
+inline constexpr std::size_t kMaxLineBytes = 64u << 20;
+
+/// HttpStream over a connection of its own, which it closes at its end.
+class ConnectionStream final : public HttpStream {
+ public:
+  ConnectionStream(std::unique_ptr<Abortable> abortable, std::unique_ptr<HttpConnection> connection,
+                   HttpResponse head)
+      : abortable_(std::move(abortable)),
+        connection_(std::move(connection)),
+        head_(std::move(head)) {}
+
+  const HttpResponse& head() const override { return head_; }
+  Result<std::optional<std::string>> readLine(std::chrono::milliseconds idle) override;
+  Result<std::string> readAll(std::chrono::milliseconds timeout, std::size_t max_bytes) override;
+  void abort() override { abortable_->handle().abort(); }
+
+ private:
+  std::optional<std::string> takeLine();
+  tl::unexpected<Status> fail(Status status);
+
+  std::unique_ptr<Abortable> abortable_;
+  std::unique_ptr<HttpConnection> connection_;
+  const HttpResponse head_;
+  std::string buffer_;
+  std::size_t start_ = 0;         ///< of the present line in buffer_
+  std::size_t scanned_ = 0;       ///< no '\n' in [start_, scanned_)
+  std::optional<Status> failed_;  ///< told again at each further call
+};
+
+}  // namespace vkb::net

@@ -1,0 +1,116 @@
+#include "node/home_pods.h"
+
+#include <charconv>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "json/json.h"
+#include "node/status_patch.h"
+
+namespace vkb::node {
+namespace {
+
+/// resourceVersions of one resource are comparable numbers (KEP-5504; true of every etcd-backed
+/// server). Unreadable: 0, so that the cache wins.
+std::uint64_t version(const std::string& text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+HomePod stateOf(const Json& pod) {
+  if (!json::str(pod, {"metadata", "deletionTimestamp"}).empty()) {
+    return json::integer(pod, {"metadata", "deletionGracePeriodSeconds"}).value_or(0) == 0
+               ? HomePod::kReleased
+               : HomePod::kDeleting;
+  }
+  return isTerminalPhase(json::str(pod, {"status", "phase"})) ? HomePod::kTerminal
+                                                              : HomePod::kActive;
+}
+
+bool isOtherPod(const Status& status) {
+  for (const StatusCause& cause : status.causes) {
+    if (cause.field == "metadata.uid") return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+HomePods::View HomePods::view(const std::string& uid) {
+  json::ObjectPtr newest = informer_.byUid(uid);
+  bool released = false;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = written_.find(uid);
+    if (found != written_.end()) {
+      if (!newest) {
+        written_.erase(found);
+      } else {
+        released = found->second.released;
+        const json::ObjectPtr& answer = found->second.answer;
+        if (answer && version(answer->resource_version) > version(newest->resource_version)) {
+          newest = answer;
+        }
+      }
+    }
+  }
+  if (!newest) return {};
+  View view{.state = HomePod::kActive, .pod = newest->parse()};
+  view.state = released ? HomePod::kReleased : stateOf(view.pod);
+  return view;
+}
+
+Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired,
+                                      const Json& annotations) {
+  const auto patch = podStatusPatch(pod, desired, annotations);
+  if (!patch) return Told::kAlready;
+  const std::string uid = json::str(pod, {"metadata", "uid"});
+  const std::size_t hash = std::hash<std::string>{}(desired.dump());
+  {
+    // An API server may store less than it was told (fields older than it knows). Saying the same
+    // thing again about the same version would not help.
+    std::lock_guard lock(mutex_);
+    const auto found = written_.find(uid);
+    if (found != written_.end() && found->second.answer && found->second.desired_hash == hash &&
+        found->second.answer->resource_version == json::str(pod, {"metadata", "resourceVersion"})) {
+      return Told::kAlready;
+    }
+  }
+  const auto answer = home_.patch(kube::kPods, json::str(pod, {"metadata", "namespace"}),
+                                  json::str(pod, {"metadata", "name"}),
+                                  kube::PatchType::kStrategicMerge, *patch, "status");
+  if (!answer) {
+    if (answer.error().isNotFound() || isOtherPod(answer.error())) return Told::kGone;
+    return failure(answer.error());
+  }
+  std::lock_guard lock(mutex_);
+  written_[uid] = {.answer = json::makeObject(*answer), .desired_hash = hash};
+  return Told::kSent;
+}
+
+Result<void> HomePods::release(const Json& pod) {
+  const std::string uid = json::str(pod, {"metadata", "uid"});
+  const auto removed = home_.remove(kube::kPods, json::str(pod, {"metadata", "namespace"}),
+                                    json::str(pod, {"metadata", "name"}),
+                                    {.grace_period_seconds = 0, .uid = uid});
+  // 409: the precondition failed, so another pod has the name and this one is gone.
+  if (!removed && !removed.error().isNotFound() && removed.error().code != 409) return removed;
+  std::lock_guard lock(mutex_);
+  written_[uid].released = true;
+  return {};
+}
+
+Result<bool> HomePods::isGone(const std::string& ns, const std::string& name,
+                              const std::string& uid) {
+  const auto present = home_.get(kube::kPods, ns, name);
+  if (!present) return failure(present.error());
+  return !*present || json::str(**present, {"metadata", "uid"}) != uid;
+}
+
+std::string HomePods::uidOf(const std::string& ns, const std::string& name) const {
+  const auto present = informer_.get(ns, name);
+  return present ? present->uid : "";
+}
+
+}  // namespace vkb::node

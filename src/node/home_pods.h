@@ -1,0 +1,60 @@
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include <nlohmann/json.hpp>
+
+#include "kube/client.h"
+#include "kube/informer.h"
+#include "node/plan.h"
+#include "vkbridge/json.h"
+
+namespace vkb::node {
+
+/// Everything the pod controller reads and writes at home, with read-your-writes: what a PATCH
+/// answered counts until the cache has caught up, so a late watch never makes us send it twice.
+/// Thread-safe; calls for one UID do not overlap (the work queue sees to that).
+class HomePods {
+ public:
+  HomePods(kube::Client& home, kube::Informer& informer) : home_(home), informer_(informer) {}
+
+  struct View {
+    HomePod state = HomePod::kAbsent;
+    Json pod;  ///< null when absent
+  };
+  View view(const std::string& uid);
+
+  enum class Told {
+    kSent,
+    kAlready,  ///< home shows it; nothing was sent
+    kGone,     ///< that pod no longer exists
+  };
+  /// Makes home show `desired` and `annotations` (status_patch.h).
+  Result<Told> tell(const Json& pod, const Json& desired, const Json& annotations);
+
+  /// Removes the home object: DELETE with grace 0 and the UID. Gone already is success.
+  Result<void> release(const Json& pod);
+
+  /// Quorum GET: true when no pod of that name has that UID any more.
+  Result<bool> isGone(const std::string& ns, const std::string& name, const std::string& uid);
+
+  /// UID of the present home pod of that name; "" when there is none.
+  std::string uidOf(const std::string& ns, const std::string& name) const;
+
+ private:
+  struct Written {
+    json::ObjectPtr answer;      ///< newest version that a write of ours returned
+    std::size_t desired_hash = 0;
+    bool released = false;
+  };
+
+  kube::Client& home_;
+  kube::Informer& informer_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, Written> written_;
+};
+
+}  // namespace vkb::node

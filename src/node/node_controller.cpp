@@ -1,0 +1,230 @@
+#include "node/node_controller.h"
+
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "json/json.h"
+#include "json/time.h"
+#include "kube/lease.h"
+#include "node/node_patch.h"
+#include "node/work_queue.h"
+
+namespace vkb::node {
+namespace {
+
+const std::string kNodeKey = "node", kLeaseKey = "lease", kPingKey = "ping";
+
+constexpr std::chrono::seconds kLeaseRenewal{10};
+constexpr std::chrono::seconds kLeaseRetry{2};
+/// As a kubelet's nodeStatusReportFrequency: with leases, times alone are rarely worth a write.
+constexpr std::chrono::minutes kHeartbeat{5};
+constexpr std::chrono::seconds kPatchSpacing{2};
+
+}  // namespace
+
+bool isOurNode(const Json& node, const std::string& provider_id) {
+  return json::str(node, {"spec", "providerID"}) == provider_id;
+}
+
+struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl> {
+  Impl(Deps d, Options o)
+      : deps(std::move(d)),
+        options(std::move(o)),
+        lease(deps.runtime.clock, deps.home, options.node),
+        informer(deps.runtime, deps.home, deps.logger,
+                 {.resource = kube::kNodes,
+                  .list = {.field_selector = "metadata.name=" + options.node},
+                  .name = "node " + options.node}),
+        queue(deps.runtime, deps.metrics, {"node-" + options.node, 3},
+              [this](const std::string& key) { return handle(key); }) {}
+
+  Deps deps;
+  Options options;
+  kube::NodeLease lease;
+  kube::Informer informer;
+
+  mutable std::mutex mutex;
+  std::optional<ProviderState> state;  ///< nothing: no verdict yet, so nothing is claimed
+  std::string message, registration_error;
+  Json node;  ///< as last read or written; null before the first success
+  TimePoint patched{}, heartbeat{};
+  int failures = 0, successes = 0;
+  std::optional<bool> reachable;
+
+  WorkQueue queue;  ///< last: its handlers use everything above
+
+  std::string now() const { return json::formatTime(deps.runtime.clock.wallNow()); }
+
+  Outcome handle(const std::string& key) {
+    if (key == kNodeKey) return syncNode();
+    if (key == kLeaseKey) return renewLease();
+    return ping();
+  }
+
+  Outcome syncNode() {
+    const TimePoint begin = deps.runtime.clock.now();
+    std::optional<Json> conditions;
+    {
+      std::lock_guard lock(mutex);
+      if (patched != TimePoint{} && begin < patched + kPatchSpacing) {
+        return Outcome::after(patched + kPatchSpacing - begin);
+      }
+      if (state) conditions = nodeConditions(*state, message);
+    }
+    auto present = deps.home.get(kube::kNodes, "", options.node);
+    if (!present) return fail(present.error());
+    // Before the first verdict the node is only looked up, so that its lease goes on.
+    if (!conditions && !*present) return Outcome::done();
+    const Json provided = deps.provider.node();
+    auto written = *present ? patchNode(**present, provided, conditions)
+                            : registerNode(provided, *conditions);
+    if (!written) return fail(written.error());
+    std::lock_guard lock(mutex);
+    registration_error.clear();
+    const bool new_uid = json::str(node, {"metadata", "uid"}) != json::str(*written, {"metadata", "uid"});
+    node = std::move(*written);
+    // The lease's owner is the node object; one that was made anew needs its lease told.
+    if (new_uid) queue.enqueueNow(kLeaseKey);
+    return Outcome::after(kHeartbeat);
+  }
+
+  /// Never given up: a node that is not there serves nobody.
+  Outcome fail(Status status) {
+    if (status.retry == Retry::kNever) status.retry = Retry::kSlow;
+    std::lock_guard lock(mutex);
+    if (registration_error != status.message) {
+      VKB_LOG(deps.logger, Warn, "node not written", {"node", options.node},
+              {"reason", status.reason}, {"message", status.message});
+    }
+    registration_error = status.message;
+    return Outcome::failed(std::move(status));
+  }
+
+  Result<Json> registerNode(const Json& provided, const Json& conditions) {
+    auto made = deps.home.create(
+        kube::kNodes, "", newNode(options.node, options.provider_id, provided, conditions, now()));
+    if (made) {
+      VKB_LOG(deps.logger, Info, "node registered", {"node", options.node});
+      std::lock_guard lock(mutex);
+      patched = heartbeat = deps.runtime.clock.now();
+    }
+    return made;
+  }
+
+  Result<Json> patchNode(const Json& current, const Json& provided,
+                         const std::optional<Json>& conditions) {
+    if (!isOurNode(current, options.provider_id)) {
+      return failure({.code = 409,
+                      .reason = "NodeTaken",
+                      .message = "a node named " + options.node +
+                                 " exists in the home cluster and is not this cluster's; "
+                                 "it is left alone",
+                      .retry = Retry::kSlow});
+    }
+    if (!conditions) return current;
+    const TimePoint time = deps.runtime.clock.now();
+    bool beat;
+    {
+      std::lock_guard lock(mutex);
+      beat = time >= heartbeat + kHeartbeat;
+    }
+    const auto patch = nodePatch(current, provided, *conditions, now(), beat);
+    if (!patch) return current;
+    auto answer = deps.home.patch(kube::kNodes, "", options.node, kube::PatchType::kStrategicMerge,
+                                  *patch, "status");
+    if (answer) {
+      std::lock_guard lock(mutex);
+      patched = heartbeat = time;
+    }
+    return answer;
+  }
+
+  Outcome renewLease() {
+    std::string uid;
+    {
+      std::lock_guard lock(mutex);
+      uid = json::str(node, {"metadata", "uid"});
+    }
+    if (uid.empty()) return Outcome::after(kLeaseRetry);  // registration is under way
+    if (auto renewed = lease.renew(uid); !renewed) {
+      VKB_LOG(deps.logger, Warn, "node lease not renewed", {"node", options.node},
+              {"reason", renewed.error().reason}, {"message", renewed.error().message});
+      return Outcome::after(kLeaseRetry);
+    }
+    return Outcome::after(kLeaseRenewal);
+  }
+
+  /// Design §7: three failures in a row are down, two successes up; the first ping of all decides
+  /// at once when it succeeds.
+  Outcome ping() {
+    const Result<void> answer = deps.provider.ping();
+    std::optional<bool> change;
+    {
+      std::lock_guard lock(mutex);
+      failures = answer ? 0 : failures + 1;
+      successes = answer ? successes + 1 : 0;
+      const bool first_up = !reachable && answer;
+      if (first_up || (reachable == false && successes >= options.successes_until_up)) {
+        change = reachable = true;
+      } else if (reachable != false && failures >= options.failures_until_down) {
+        change = reachable = false;
+      }
+    }
+    if (change && options.on_reachable) {
+      options.on_reachable(*change, answer ? "" : answer.error().message);
+    }
+    return Outcome::after(options.ping_interval);
+  }
+};
+
+NodeController::NodeController(Deps deps, Options options)
+    : impl_(std::make_shared<Impl>(std::move(deps), std::move(options))) {}
+
+NodeController::~NodeController() { stop(); }
+
+void NodeController::start() {
+  const auto wake = [weak = std::weak_ptr(impl_)] {
+    if (const auto self = weak.lock()) self->queue.enqueueNow(kNodeKey);
+  };
+  impl_->deps.provider.notifyNode(wake);
+  // A node deleted or edited by somebody is put right; our own writes come back here too and are
+  // found to need nothing.
+  impl_->informer.addHandler([wake](const json::ObjectPtr& before, const json::ObjectPtr& after) {
+    if (before && !after) wake();
+  });
+  impl_->informer.start();
+  for (const auto& key : {kNodeKey, kLeaseKey, kPingKey}) impl_->queue.enqueueNow(key);
+}
+
+void NodeController::setState(ProviderState state, const std::string& message) {
+  {
+    std::lock_guard lock(impl_->mutex);
+    if (impl_->state == state && impl_->message == message) return;
+    impl_->state = state;
+    impl_->message = message;
+  }
+  impl_->queue.enqueueNow(kNodeKey);
+}
+
+std::string NodeController::registrationError() const {
+  std::lock_guard lock(impl_->mutex);
+  return impl_->registration_error;
+}
+
+Result<void> NodeController::removeNode() {
+  auto present = impl_->deps.home.get(kube::kNodes, "", impl_->options.node);
+  if (!present) return failure(present.error());
+  if (!*present || !isOurNode(**present, impl_->options.provider_id)) return {};
+  auto removed = impl_->deps.home.remove(kube::kNodes, "", impl_->options.node,
+                                         {.uid = json::str(**present, {"metadata", "uid"})});
+  if (!removed && !removed.error().isNotFound()) return removed;
+  return {};
+}
+
+void NodeController::stop() {
+  impl_->informer.stop();
+  impl_->queue.shutdown();
+}
+
+}  // namespace vkb::node

@@ -1,0 +1,161 @@
+#include "node/pod_controller.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "json/json.h"
+#include "json/time.h"
+#include "node/pod_turn.h"
+#include "node/status_patch.h"
+
+namespace vkb::node {
+
+struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
+  Impl(Deps d, Options o)
+      : deps(std::move(d)),
+        options(std::move(o)),
+        homes(deps.home, deps.home_pods),
+        records(deps.store),
+        brake(deps.runtime.clock),
+        context{.deps = deps,
+                .options = options,
+                .homes = homes,
+                .records = records,
+                .brake = brake,
+                .wake = [this](const std::string& uid) { queue.enqueueNow(uid); }},
+        queue(deps.runtime, deps.metrics, {"pods-" + options.node, options.concurrency},
+              [this](const std::string& uid) { return handle(uid); }) {}
+
+  Deps deps;
+  Options options;
+  HomePods homes;
+  RecordBook records;
+  LossBrake brake;
+  PodTurnContext context;
+
+  mutable std::mutex state_mutex;
+  std::optional<ProviderState> state;  ///< nothing: not begun; no pod is touched
+  std::string state_message;
+
+  WorkQueue queue;  ///< last: its handlers use everything above
+
+  Outcome handle(const std::string& uid) {
+    std::string message;
+    ProviderState target;
+    {
+      std::lock_guard lock(state_mutex);
+      if (!state) return Outcome::done();
+      target = brake.engaged() && *state == ProviderState::kReady ? ProviderState::kMassLoss : *state;
+      message = state_message;
+    }
+    return PodTurn(context, uid, target, message).run();
+  }
+
+  /// A version of a home pod that came while it backs off ends the wait only if it is another
+  /// question: else our own status patches would turn every backoff into a loop.
+  void onHomePod(const json::ObjectPtr& before, const json::ObjectPtr& after) {
+    const std::string& uid = (after ? after : before)->uid;
+    if (!before || !after || before->uid != after->uid || !queue.isBackingOff(uid)) {
+      if (before && after && before->uid != after->uid) queue.enqueueNow(before->uid);
+      queue.enqueueNow(uid);
+      return;
+    }
+    const Json was = before->parse(), is = after->parse();
+    const bool deletion_changed =
+        json::at(was, {"metadata", "deletionTimestamp"}) !=
+        json::at(is, {"metadata", "deletionTimestamp"});
+    const bool asked_anew = deps.provider.inputsHash(was) != deps.provider.inputsHash(is);
+    if (deletion_changed || asked_anew) {
+      queue.enqueueNow(uid);
+    } else {
+      queue.enqueue(uid);
+    }
+  }
+
+  void wakeAll() {
+    std::set<std::string> uids;
+    for (const auto& pod : deps.home_pods.list()) uids.insert(pod->uid);
+    for (const auto& record : records.all()) uids.insert(record.uid);
+    for (const auto& pod : deps.provider.getPods()) uids.insert(pod.home_uid);
+    for (const auto& uid : uids) queue.enqueueNow(uid);
+  }
+
+  Result<void> abandon(const PodRecord& record) {
+    const HomePods::View home = homes.view(record.uid);
+    if (home.state != HomePod::kAbsent) {
+      const std::string message = "The target cluster of node " + options.node +
+                                  " was given up; what became of the containers is not known.";
+      const Json status = lostStatus(home.pod, "TargetForgotten", message,
+                                     json::formatTime(deps.runtime.clock.wallNow()));
+      if (auto told = homes.tell(home.pod, status, nullptr); !told) return failure(told.error());
+      if (auto released = homes.release(home.pod); !released) return released;
+    }
+    return records.erase(record.uid);
+  }
+};
+
+PodController::PodController(Deps deps, Options options)
+    : impl_(std::make_shared<Impl>(std::move(deps), std::move(options))) {}
+
+PodController::~PodController() { stop(); }
+
+Result<void> PodController::start() {
+  if (auto loaded = impl_->records.load(impl_->options.node); !loaded) return loaded;
+  impl_->deps.home_pods.addHandler(
+      [weak = std::weak_ptr(impl_)](const json::ObjectPtr& before, const json::ObjectPtr& after) {
+        if (const auto self = weak.lock()) self->onHomePod(before, after);
+      });
+  impl_->deps.notifier.notifyPods([weak = std::weak_ptr(impl_)](const std::string& uid) {
+    if (const auto self = weak.lock()) self->queue.enqueueNow(uid);
+  });
+  return {};
+}
+
+void PodController::setProviderState(ProviderState state, const std::string& message) {
+  {
+    std::lock_guard lock(impl_->state_mutex);
+    if (impl_->state == state) return;
+    impl_->state = state;
+    impl_->state_message = message;
+  }
+  impl_->wakeAll();
+}
+
+ProviderState PodController::providerState() const {
+  std::lock_guard lock(impl_->state_mutex);
+  const ProviderState state = impl_->state.value_or(ProviderState::kUnreachable);
+  return impl_->brake.engaged() && state == ProviderState::kReady ? ProviderState::kMassLoss
+                                                                  : state;
+}
+
+void PodController::reconsiderRefusals() {
+  {
+    std::lock_guard lock(impl_->context.mutex);
+    impl_->context.refused.clear();
+  }
+  impl_->wakeAll();
+}
+
+void PodController::releaseBrake() {
+  impl_->brake.release();
+  impl_->wakeAll();
+}
+
+Result<std::vector<PodRecord>> PodController::abandonAll() {
+  impl_->queue.shutdown();
+  std::vector<PodRecord> may_run;
+  for (const PodRecord& record : impl_->records.all()) {
+    const bool sent = record.state != PodRecord::State::kWaiting;
+    if (sent && record.state != PodRecord::State::kTerminal) may_run.push_back(record);
+    if (auto done = impl_->abandon(record); !done) return failure(done.error());
+  }
+  return may_run;
+}
+
+PodController::Counts PodController::counts() const {
+  return {.pods = impl_->records.size(), .active = impl_->queue.active()};
+}
+
+void PodController::stop() { impl_->queue.shutdown(); }
+
+}  // namespace vkb::node

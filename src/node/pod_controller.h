@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "kube/client.h"
+#include "kube/events.h"
+#include "kube/informer.h"
+#include "vkbridge/pod_record.h"
+#include "vkbridge/provider.h"
+
+namespace vkb::node {
+
+/// Serves the pods of one virtual node: keeps every home pod bound to it and the provider's pod in
+/// step, by design §6. One work queue keyed by home pod UID does everything (create, update, status,
+/// deletion, clean-up), so no two of them ever run at once for one pod; each turn observes, asks
+/// plan() what to do, and does it.
+///
+/// Threads: handlers run on the executor; every public method is thread-safe.
+class PodController {
+ public:
+  struct Deps {
+    Runtime runtime;
+    kube::Client& home;
+    kube::Informer& home_pods;  ///< all pods with spec.nodeName = node; started by the owner
+    PodLifecycleHandler& provider;
+    PodNotifier& notifier;
+    PodRecordStore& store;
+    kube::EventRecorder& events;
+    base::Logger& logger;
+    base::Metrics& metrics;
+  };
+  struct Options {
+    std::string node;
+    std::size_t concurrency = 32;
+    /// Home pod annotation that names the provider's pod: <ns>/<name>/<uid>.
+    std::string delegate_annotation = "vk-bridge.io/delegate";
+    /// Called once each time the brake against mass loss takes hold.
+    std::function<void()> on_mass_loss = {};
+  };
+  struct Counts {
+    std::size_t pods = 0;    ///< records
+    std::size_t active = 0;  ///< keys queued or in work
+  };
+
+  PodController(Deps deps, Options options);
+  ~PodController();
+
+  /// Loads the records and hooks itself to informer and provider; call before they start. Nothing
+  /// is acted on before setProviderState() says something else than kUnreachable and the home pods
+  /// are synced.
+  Result<void> start();
+  /// Every key is looked at again; kept when nothing changed. `message` is for the pods' conditions.
+  void setProviderState(ProviderState state, const std::string& message);
+  ProviderState providerState() const;
+  /// The provider's options changed: what it refused is asked again.
+  void reconsiderRefusals();
+  /// The operator, or time, says that the losses were real.
+  void releaseBrake();
+  /// Lets go of every pod although the provider cannot be asked (`leave --force`): home pods are
+  /// failed and removed, records forgotten. Blocks. Returns what may still run there.
+  Result<std::vector<PodRecord>> abandonAll();
+  Counts counts() const;
+  /// Finishes what is under way, starts nothing new.
+  void stop();
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace vkb::node

@@ -1,0 +1,399 @@
+#include "node/pod_turn.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "json/json.h"
+#include "json/time.h"
+#include "node/status_patch.h"
+
+namespace vkb::node {
+namespace {
+
+using State = PodRecord::State;
+using Ownership = ProviderPod::Ownership;
+
+/// A create attempt can take effect until the server's own time limit, plus what the request may
+/// have spent in sockets and proxies on its way.
+constexpr std::chrono::seconds kAttemptWindow = kube::kWriteTimeout + std::chrono::seconds(20);
+/// A cache that is behind a proof catches up within this.
+constexpr std::chrono::seconds kCacheLag{1};
+/// Turns that only write things down follow each other; more than this is a broken plan().
+constexpr int kMaxSteps = 5;
+
+constexpr const char* kNotOffloaded = "NotOffloaded";
+
+int restartsOf(const Json& status) {
+  std::int64_t restarts = 0;
+  for (const auto& container : json::array(status, {"containerStatuses"})) {
+    restarts += json::integer(container, {"restartCount"}).value_or(0);
+  }
+  return static_cast<int>(restarts);
+}
+
+bool isReady(const Json& status) {
+  const Json* ready = json::findBy(json::array(status, {"conditions"}), "type", "Ready");
+  return ready && json::str(*ready, "status") == "True";
+}
+
+/// Containers of this pod have been started somewhere before.
+bool hasStarted(const Json& pod) {
+  if (json::str(pod, {"status", "phase"}) == "Running") return true;
+  for (const char* list : {"containerStatuses", "initContainerStatuses"}) {
+    for (const auto& container : json::array(pod, {"status", list})) {
+      if (!json::str(container, "containerID").empty()) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Outcome PodTurn::run() {
+  for (int step = 0; step < kMaxSteps; ++step) {
+    const PlanInput input = observe();
+    const Plan next = plan(input);
+    VKB_LOG(c_.deps.logger, Debug, "pod turn", {"uid", uid_}, {"action", toString(next.action)},
+            {"delegate", delegate_.place.name});
+    Step done = act(next);
+    if (!done.again) return done.outcome;
+  }
+  return Outcome::after(kCacheLag);
+}
+
+PlanInput PodTurn::observe() {
+  home_ = c_.homes.view(uid_);
+  record_ = c_.records.find(uid_);
+  if (!record_) rebuildRecord();
+  const bool present = home_.state != HomePod::kAbsent;
+  delegate_ = c_.deps.provider.peekPod(present ? &home_.pod : nullptr, uid_,
+                                       record_ ? &*record_ : nullptr);
+  inputs_hash_ = present ? c_.deps.provider.inputsHash(home_.pod) : "";
+
+  PlanInput in{.home = home_.state, .delegate = delegate_, .target = target_};
+  if (record_) {
+    in.record = record_->state;
+    in.attempt_expired = record_->attempt_expires <= wallNow();
+    const bool differs = record_->inputs_hash != inputs_hash_ || delegate_.repair;
+    in.outdated = present && differs && !isRefused();
+  }
+  const auto grace = json::integer(home_.pod, {"metadata", "deletionGracePeriodSeconds"});
+  in.shorter_grace = grace && delegate_.grace_seconds && *grace < *delegate_.grace_seconds;
+  return in;
+}
+
+/// The store was lost, the home pod remembers: without its delegate it must not start again
+/// (invariant 4). The annotation alone proves nothing, anybody can write it, e.g. into a template;
+/// a pod whose containers never started loses nothing by being made.
+void PodTurn::rebuildRecord() {
+  const std::string hint =
+      json::str(home_.pod, {"metadata", "annotations", c_.options.delegate_annotation});
+  const auto first = hint.find('/');
+  const auto second = hint.find('/', first == std::string::npos ? first : first + 1);
+  if (second == std::string::npos || !hasStarted(home_.pod)) return;
+  PodRecord record = freshRecord();
+  record.state = State::kCreated;
+  record.place_ns = hint.substr(0, first);
+  record.place_name = hint.substr(first + 1, second - first - 1);
+  record.provider_uid = hint.substr(second + 1);
+  record.inputs_hash = c_.deps.provider.inputsHash(home_.pod);
+  if (c_.records.put(record)) record_ = record;
+}
+
+PodTurn::Step PodTurn::act(const Plan& next) {
+  switch (next.action) {
+    case Action::kNothing:
+    case Action::kWait: return {};
+    case Action::kWaitForAttempt: return waitForAttempt();
+    case Action::kMarkUnreachable: return markUnreachable();
+    case Action::kCreate: return create();
+    case Action::kAdopt: return adopt();
+    case Action::kRefuseTaken:
+      return fail({.code = 409,
+                   .reason = "NameTaken",
+                   .message = "a pod " + delegate_.place.ns + "/" + delegate_.place.name +
+                              " that is not this bridge's exists in the target; it is left alone",
+                   .retry = Retry::kNever});
+    case Action::kUpdate: return update();
+    case Action::kReflect: return next.reflect ? reflectOnly() : Step{};
+    case Action::kMarkTerminal: {
+      record_->state = State::kTerminal;
+      const auto written = put();
+      return written ? Step{} : fail(written.error());
+    }
+    case Action::kDeleteDelegate: return deleteDelegate(false);
+    case Action::kDeleteOrphan: return deleteDelegate(true);
+    case Action::kProveLost: return proveLost(next.reflect);
+    case Action::kProveGoneThenRelease: return proveGoneThen(true);
+    case Action::kRelease: return release(next.reflect);
+    case Action::kProveGoneThenForget: return proveGoneThen(false);
+    case Action::kForget: return forget();
+  }
+  return {};
+}
+
+PodTurn::Step PodTurn::create() {
+  if (isRefused()) return {};
+  if (!record_) record_ = freshRecord();
+  if (record_->state != State::kCreating) {
+    auto place = c_.deps.provider.placePod(home_.pod);
+    if (!place) return fail(place.error());
+    record_->place_ns = place->ns;
+    record_->place_name = place->name;
+  }
+  // Durable before the request: whatever becomes of this process, the next one knows that the
+  // delegate may exist, where, and until when the attempt may still take effect.
+  const WallTime earlier_attempt = record_->attempt_expires;
+  record_->state = State::kCreating;
+  record_->attempt_expires = wallNow() + kAttemptWindow;
+  if (auto written = put(); !written) return fail(written.error());
+
+  const auto created = c_.deps.provider.createPod(home_.pod, *record_);
+  if (!created) {
+    if (!created.error().isUnanswered()) {
+      // A clear no: this attempt made nothing. An earlier, unanswered one still may.
+      record_->attempt_expires = earlier_attempt;
+      if (earlier_attempt <= wallNow()) record_->state = State::kWaiting;
+    }
+    return fail(created.error());
+  }
+  record_->state = State::kCreated;
+  record_->provider_uid = created->uid;
+  record_->inputs_hash = created->inputs_hash;
+  record_->phase = "Pending";
+  clearFailure();
+  if (auto written = put(); !written) return fail(written.error());
+  return {};
+}
+
+PodTurn::Step PodTurn::adopt() {
+  if (!record_) {
+    record_ = freshRecord();
+    if (home_.state == HomePod::kAbsent) {
+      record_->ns = delegate_.home_ns;
+      record_->name = delegate_.home_name;
+    }
+  }
+  record_->state = State::kCreated;
+  record_->place_ns = delegate_.place.ns;
+  record_->place_name = delegate_.place.name;
+  record_->provider_uid = delegate_.uid;
+  record_->inputs_hash = delegate_.inputs_hash;
+  if (auto written = put(); !written) return fail(written.error());
+  return {.again = true};
+}
+
+PodTurn::Step PodTurn::update() {
+  if (auto updated = c_.deps.provider.updatePod(home_.pod, *record_); !updated) {
+    return fail(updated.error());
+  }
+  record_->inputs_hash = inputs_hash_;
+  clearFailure();
+  return reflectOnly();
+}
+
+PodTurn::Step PodTurn::reflectOnly() {
+  if (auto told = reflect(); !told) return fail(told.error());
+  return {};
+}
+
+/// Tells home what the delegate says and writes down what people want to see of it.
+Result<void> PodTurn::reflect() {
+  auto status = c_.deps.provider.getPodStatus(home_.pod, *record_);
+  if (!status) return failure(status.error());
+  const Json annotations{{c_.options.delegate_annotation, record_->place_ns + "/" +
+                                                              record_->place_name + "/" +
+                                                              record_->provider_uid}};
+  auto told = c_.homes.tell(home_.pod, *status, annotations);
+  if (!told) {
+    if (told.error().code != 422) return failure(told.error());
+    Status refused = told.error();
+    refused.reason = "ReflectRefused";
+    refused.retry = Retry::kSlow;
+    return failure(std::move(refused));
+  }
+  record_->phase = json::str(*status, "phase");
+  record_->ready = isReady(*status);
+  record_->restarts = restartsOf(*status);
+  record_->provider_node = c_.deps.provider.podNode(*record_);
+  if (*told == HomePods::Told::kSent) {
+    const Duration lag = c_.deps.runtime.clock.now() - delegate_.observed;
+    record_->lag = std::chrono::duration_cast<std::chrono::milliseconds>(lag);
+  }
+  if (record_->state == State::kCreated && isTerminalPhase(record_->phase)) {
+    record_->state = State::kTerminal;
+  }
+  clearFailure();
+  return put();
+}
+
+PodTurn::Step PodTurn::markUnreachable() {
+  const Json status = unreachableStatus(home_.pod, "TargetUnreachable", target_message_,
+                                        json::formatTime(wallNow()));
+  if (auto told = c_.homes.tell(home_.pod, status, nullptr); !told) {
+    return {.outcome = Outcome::failed(told.error())};
+  }
+  if (record_) {
+    record_->ready = false;
+    record_->last_error = std::string(toString(target_)) + ": " + target_message_;
+    if (auto written = put(); !written) return {.outcome = Outcome::failed(written.error())};
+  }
+  return {};
+}
+
+PodTurn::Step PodTurn::deleteDelegate(bool orphan) {
+  std::optional<std::int64_t> grace;
+  if (orphan) {
+    const auto gone = c_.homes.isGone(record_->ns, record_->name, uid_);
+    if (!gone) return fail(gone.error());
+    if (!*gone) return {.outcome = Outcome::after(kCacheLag)};
+    if (!allowLoss()) return {};
+    record_->state = State::kDeleting;
+    if (auto written = put(); !written) return fail(written.error());
+  } else if (home_.state == HomePod::kDeleting) {
+    grace = json::integer(home_.pod, {"metadata", "deletionGracePeriodSeconds"});
+  }
+  if (auto asked = c_.deps.provider.deletePod(*record_, grace); !asked) return fail(asked.error());
+  if (home_.state == HomePod::kDeleting) return reflectOnly();
+  return {};
+}
+
+PodTurn::Step PodTurn::proveLost(bool reflect_first) {
+  const auto proof = c_.deps.provider.getPod(*record_);
+  if (!proof) return fail(proof.error());
+  if (proof->ownership == Ownership::kMine) return {.outcome = Outcome::after(kCacheLag)};
+  if (reflect_first) {
+    // Its last words may be that it ended by itself: then that is its end.
+    if (auto told = reflect(); !told) return fail(told.error());
+    if (record_->state == State::kTerminal) return {};
+  }
+  if (!allowLoss()) return {};
+  const std::string message = "The delegate " + record_->place_ns + "/" + record_->place_name +
+                              " no longer exists in the target.";
+  const Json status =
+      lostStatus(home_.pod, "DelegateLost", message, json::formatTime(wallNow()));
+  if (auto told = c_.homes.tell(home_.pod, status, nullptr); !told) return fail(told.error());
+  c_.deps.events.warn(home_.pod, "DelegateLost", message);
+  record_->state = State::kTerminal;
+  record_->phase = "Failed";
+  record_->ready = false;
+  record_->last_error = "DelegateLost: " + message;
+  record_->last_error_at = wallNow();
+  if (auto written = put(); !written) return fail(written.error());
+  return {};
+}
+
+PodTurn::Step PodTurn::proveGoneThen(bool release_home) {
+  const auto proof = c_.deps.provider.getPod(*record_);
+  if (!proof) return fail(proof.error());
+  if (proof->ownership == Ownership::kMine) return {.outcome = Outcome::after(kCacheLag)};
+  if (!release_home) return forget();
+  if (!allowLoss()) return {};
+  return release(false);
+}
+
+PodTurn::Step PodTurn::release(bool reflect_first) {
+  if (reflect_first) {
+    if (auto told = reflect(); !told) return fail(told.error());
+  }
+  if (auto released = c_.homes.release(home_.pod); !released) return fail(released.error());
+  return forget();
+}
+
+PodTurn::Step PodTurn::forget() {
+  std::string ns = json::str(home_.pod, {"metadata", "namespace"});
+  std::string name = json::str(home_.pod, {"metadata", "name"});
+  if (record_) {
+    ns = record_->ns;
+    name = record_->name;
+    if (auto erased = c_.records.erase(uid_); !erased) {
+      return {.outcome = Outcome::failed(erased.error())};
+    }
+    c_.deps.provider.forgetPod(*record_);
+  }
+  {
+    std::lock_guard lock(c_.mutex);
+    c_.reported.erase(uid_);
+    c_.refused.erase(uid_);
+  }
+  // A pod recreated under this name may have waited for this end.
+  const std::string successor = c_.homes.uidOf(ns, name);
+  if (!successor.empty() && successor != uid_) c_.wake(successor);
+  return {};
+}
+
+PodTurn::Step PodTurn::waitForAttempt() {
+  const auto left = record_->attempt_expires - wallNow();
+  return {.outcome = Outcome::after(std::max<Duration>(left, std::chrono::milliseconds(100)))};
+}
+
+PodRecord PodTurn::freshRecord() const {
+  PodRecord record;
+  record.uid = uid_;
+  record.node = c_.options.node;
+  record.ns = json::str(home_.pod, {"metadata", "namespace"});
+  record.name = json::str(home_.pod, {"metadata", "name"});
+  record.home_created =
+      json::parseTime(json::str(home_.pod, {"metadata", "creationTimestamp"})).value_or(WallTime{});
+  record.phase = "Pending";
+  return record;
+}
+
+Result<void> PodTurn::put() { return c_.records.put(*record_); }
+
+PodTurn::Step PodTurn::fail(const Status& status) {
+  const std::string text = status.reason + ": " + status.message;
+  bool first = false;
+  {
+    std::lock_guard lock(c_.mutex);
+    std::string& reported = c_.reported[uid_];
+    first = reported != text;
+    reported = text;
+    if (status.retry == Retry::kNever) c_.refused[uid_] = inputs_hash_;
+  }
+  if (first) {
+    VKB_LOG(c_.deps.logger, Warn, "pod needs attention", {"uid", uid_},
+            {"pod", record_ ? record_->ns + "/" + record_->name : uid_}, {"reason", status.reason},
+            {"message", status.message});
+  }
+  const bool present = home_.state != HomePod::kAbsent;
+  if (!record_ && present) record_ = freshRecord();
+  if (record_) {
+    if (record_->last_error != text) record_->last_error_at = wallNow();
+    record_->last_error = text;
+    if (auto written = put(); !written) return {.outcome = Outcome::failed(written.error())};
+  }
+  if (present && status.retry != Retry::kFast) {
+    if (first) c_.deps.events.warn(home_.pod, status.reason, status.message);
+    // A DaemonSet's pod is left alone: its controller may judge it by its status.
+    const Json waiting = status.reason == kNotOffloaded ? Json() : waitingStatus(home_.pod, status);
+    if (!waiting.is_null() && home_.state == HomePod::kActive) {
+      if (auto told = c_.homes.tell(home_.pod, waiting, nullptr); !told) {
+        return {.outcome = Outcome::failed(told.error())};
+      }
+    }
+  }
+  return {.outcome = Outcome::failed(status)};
+}
+
+void PodTurn::clearFailure() {
+  record_->last_error.clear();
+  record_->last_error_at = {};
+  std::lock_guard lock(c_.mutex);
+  c_.reported.erase(uid_);
+  c_.refused.erase(uid_);
+}
+
+bool PodTurn::isRefused() const {
+  std::lock_guard lock(c_.mutex);
+  const auto found = c_.refused.find(uid_);
+  return found != c_.refused.end() && found->second == inputs_hash_;
+}
+
+bool PodTurn::allowLoss() {
+  if (c_.brake.allow(c_.records.size())) return true;
+  if (c_.options.on_mass_loss) c_.options.on_mass_loss();
+  return false;
+}
+
+}  // namespace vkb::node

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "node/home_pods.h"
+#include "node/loss_brake.h"
+#include "node/plan.h"
+#include "node/pod_controller.h"
+#include "node/record_book.h"
+#include "node/work_queue.h"
+
+namespace vkb::node {
+
+/// What the turns of all pods share. Owned by the pod controller.
+struct PodTurnContext {
+  const PodController::Deps& deps;
+  const PodController::Options& options;
+  HomePods& homes;
+  RecordBook& records;
+  LossBrake& brake;
+  /// Looks again at another UID.
+  std::function<void(const std::string& uid)> wake;
+
+  std::mutex mutex{};  ///< guards the two maps
+  /// Last failure reported for a UID ("reason: message"), so that a lasting one is one event.
+  std::unordered_map<std::string, std::string> reported{};
+  /// Inputs hash for which the provider refused for good; nothing is tried until it changes.
+  std::unordered_map<std::string, std::string> refused{};
+};
+
+/// One turn of one home pod UID: observe, plan, act; repeated while acting only wrote things down.
+/// Lives on one executor thread for the length of the turn.
+class PodTurn {
+ public:
+  PodTurn(PodTurnContext& context, std::string uid, ProviderState target, std::string target_message)
+      : c_(context),
+        uid_(std::move(uid)),
+        target_(target),
+        target_message_(std::move(target_message)) {}
+
+  Outcome run();
+
+ private:
+  struct Step {
+    Outcome outcome{};
+    bool again = false;  ///< only wrote things down: plan once more
+  };
+
+  PlanInput observe();
+  void rebuildRecord();
+  Step act(const Plan& plan);
+
+  Step create();
+  Step adopt();
+  Step update();
+  Step reflectOnly();
+  Step markUnreachable();
+  Step deleteDelegate(bool orphan);
+  Step proveLost(bool reflect_first);
+  Step release(bool reflect_first);
+  Step proveGoneThen(bool release_home);
+  Step forget();
+  Step waitForAttempt();
+
+  Result<void> reflect();
+  Result<void> put();
+  PodRecord freshRecord() const;
+  /// Notes the failure where people look (record, event, home pod) and hands it to the queue.
+  Step fail(const Status& status);
+  void clearFailure();
+  bool isRefused() const;
+  bool allowLoss();
+  WallTime wallNow() const { return c_.deps.runtime.clock.wallNow(); }
+
+  PodTurnContext& c_;
+  const std::string uid_;
+  const ProviderState target_;
+  const std::string target_message_;
+
+  HomePods::View home_;
+  std::optional<PodRecord> record_;
+  ProviderPod delegate_;
+  std::string inputs_hash_;
+};
+
+}  // namespace vkb::node

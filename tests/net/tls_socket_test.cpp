@@ -1,0 +1,217 @@
+// TlsSocketImpl by itself: on both sides, under two threads, under Poco's HTTP classes.
+#include <Poco/Exception.h>
+#include <Poco/Net/HTTPClientSession.h>
+#include <Poco/Net/HTTPRequest.h>
+#include <Poco/Net/HTTPResponse.h>
+#include <Poco/Net/StreamSocket.h>
+#include <netinet/in.h>
+#include <openssl/x509.h>
+#include <sys/socket.h>
+
+#include <sstream>
+#include <thread>
+
+#include "net/tls_socket_impl.h"
+#include "net_fixture.h"
+
+namespace vkb::test {
+namespace {
+
+using net::Deadline;
+using net::IoState;
+using net::TlsContext;
+using net::TlsSocketImpl;
+using net::TlsSocketPtr;
+
+Deadline soon() { return net::deadlineIn(seconds(20)); }
+
+class TlsSocketTest : public NetTest {
+ protected:
+  static std::shared_ptr<const TlsContext> clientContext(const CertPair& own = {}) {
+    net::Endpoint endpoint;
+    endpoint.ca_pem = testCa().pem();
+    endpoint.client_cert_pem = own.cert_pem;
+    endpoint.client_key_pem = own.key_pem;
+    return TlsContext::client(endpoint).value();
+  }
+
+  static std::shared_ptr<const TlsContext> serverContext() {
+    return TlsContext::server(
+               {.cert_pem = loopbackCert().cert_pem,
+                .key_pem = loopbackCert().key_pem,
+                .client_ca_pem = testCa().pem(),
+                .client_certificates = TlsContext::ClientCertificates::kVerifiedIfGiven})
+        .value();
+  }
+
+  struct Pair {
+    TlsSocketPtr client, server;
+  };
+  /// Both ends of one connection; the handshake is done.
+  static Pair connected(const CertPair& client_cert = {}) {
+    int fds[2] = {-1, -1};
+    ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+    Pair pair{new TlsSocketImpl(fds[0]), new TlsSocketImpl(fds[1])};
+    EXPECT_TRUE(pair.server->startServer(serverContext()));
+    std::jthread greeter([&] { pair.server->writeAll("!", 1, soon()); });
+    const auto done = pair.client->startClient(clientContext(client_cert), "localhost", soon());
+    EXPECT_TRUE(done.ok()) << done.what;
+    char byte = 0;
+    EXPECT_TRUE(pair.client->readSome(&byte, 1, soon()).ok());
+    return pair;
+  }
+
+  static TlsSocketPtr dialled(const TlsTestServer& server) {
+    TlsSocketPtr socket(new TlsSocketImpl(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(server.port());
+    EXPECT_TRUE(socket->dial(reinterpret_cast<sockaddr*>(&address), sizeof address, soon()).ok());
+    EXPECT_TRUE(socket->startClient(clientContext(), "127.0.0.1", soon()).ok());
+    return socket;
+  }
+};
+
+std::string pattern(std::size_t size, unsigned salt) {
+  std::string text(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>((i * 31 + salt) & 0xff);
+  return text;
+}
+
+void readExactly(TlsSocketImpl& socket, std::string& out, std::size_t size) {
+  char buffer[10'000];
+  while (out.size() < size) {
+    const auto result = socket.readSome(buffer, sizeof buffer, soon());
+    if (!result.ok()) return;
+    out.append(buffer, result.bytes);
+  }
+}
+
+TEST_F(TlsSocketTest, AReaderAndAWriterOnEachSideFloodOneConnectionAtOnce) {
+  Pair pair = connected();
+  const std::string up = pattern(48u << 20, 1), down = pattern(48u << 20, 2);
+  std::string up_got, down_got;
+  {
+    std::jthread a([&] { pair.client->writeAll(up.data(), up.size(), soon()); });
+    std::jthread b([&] { pair.server->writeAll(down.data(), down.size(), soon()); });
+    std::jthread c([&] { readExactly(*pair.client, down_got, down.size()); });
+    std::jthread d([&] { readExactly(*pair.server, up_got, up.size()); });
+  }
+  EXPECT_TRUE(up_got == up);
+  EXPECT_TRUE(down_got == down);
+}
+
+TEST_F(TlsSocketTest, TheServerKnowsWhoTheClientIs) {
+  Pair named = connected(testCa().issue({.common_name = "kube-apiserver"}));
+  X509* cert = named.server->takePeerCertificate();
+  ASSERT_NE(cert, nullptr);
+  char name[64] = "";
+  X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, name, sizeof name);
+  X509_free(cert);
+  EXPECT_STREQ(name, "kube-apiserver");
+  EXPECT_EQ(connected().server->takePeerCertificate(), nullptr);
+}
+
+TEST_F(TlsSocketTest, AnOrderlyEndIsToldFromACut) {
+  Pair orderly = connected();
+  orderly.server->close();
+  char byte = 0;
+  EXPECT_EQ(orderly.client->readSome(&byte, 1, soon()).state, IoState::kEof);
+
+  Pair cut = connected();
+  ::shutdown(cut.server->fd(), SHUT_RDWR);
+  EXPECT_EQ(cut.client->readSome(&byte, 1, soon()).state, IoState::kTruncated);
+}
+
+TEST_F(TlsSocketTest, AbortWakesReaderAndWriter) {
+  const std::string flood(16u << 20, 'x');  // more than the socket's buffers take
+  const auto took = shortest(milliseconds(50), [&] {
+    Pair pair = connected();
+    IoState read = IoState::kOk, write = IoState::kOk;
+    Gate running;
+    std::jthread reader([&] {
+      char byte = 0;
+      running.open();
+      read = pair.client->readSome(&byte, 1, soon()).state;
+    });
+    std::jthread writer([&] {
+      running.open();
+      write = pair.client->writeAll(flood.data(), flood.size(), soon()).state;
+    });
+    EXPECT_TRUE(running.wait(2));
+    const auto start = std::chrono::steady_clock::now();
+    pair.client->abort();
+    reader.join();
+    writer.join();
+    EXPECT_EQ(read, IoState::kAborted);
+    EXPECT_EQ(write, IoState::kAborted);
+    return since(start);
+  });
+  EXPECT_LT(took, milliseconds(50));
+}
+
+TEST_F(TlsSocketTest, DecryptedBytesCountAsReadable) {
+  Pair pair = connected();
+  const auto readable = [&](int ms) {
+    return pair.client->poll(Poco::Timespan(0, ms * 1000), Poco::Net::Socket::SELECT_READ);
+  };
+  EXPECT_FALSE(readable(0));
+  ASSERT_TRUE(pair.server->writeAll("ab", 2, soon()).ok());
+  EXPECT_TRUE(readable(20'000));
+  char byte = 0;
+  ASSERT_TRUE(pair.client->readSome(&byte, 1, soon()).ok());
+  EXPECT_TRUE(readable(0));  // 'b' is in OpenSSL, the descriptor is empty
+  ASSERT_TRUE(pair.client->readSome(&byte, 1, soon()).ok());
+  EXPECT_FALSE(readable(0));
+}
+
+TEST_F(TlsSocketTest, NonBlockingReadsReturnAtOnceUnderPoco) {
+  Pair pair = connected();
+  pair.client->setBlocking(false);
+  char byte = 0;
+  EXPECT_EQ(pair.client->receiveBytes(&byte, 1), -1);
+  pair.server->close();
+  pair.client->setBlocking(true);
+  EXPECT_EQ(pair.client->receiveBytes(&byte, 1), 0);
+}
+
+TEST_F(TlsSocketTest, ReceiveTimeoutUnderPocoIsNotDoubled) {
+  Pair pair = connected();
+  pair.client->setReceiveTimeout(Poco::Timespan(0, 200'000));
+  const auto took = shortest(milliseconds(380), [&] {
+    char byte = 0;
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_THROW(pair.client->receiveBytes(&byte, 1), Poco::TimeoutException);
+    EXPECT_GE(since(start), milliseconds(200));
+    return since(start);
+  });
+  EXPECT_LT(took, milliseconds(380));
+}
+
+TEST_F(TlsSocketTest, CarriesPocosHttpClientSession) {
+  TlsTestServer server(tls(), [](TestConnection& connection) {
+    while (const auto request = connection.readRequest()) {
+      connection.startChunked();
+      connection.chunk("echo of ");
+      connection.chunk(request->body);
+      connection.endChunked();
+    }
+  });
+  Poco::Net::HTTPClientSession session{Poco::Net::StreamSocket(dialled(server).duplicate())};
+  session.setKeepAlive(true);
+  for (const std::string body : {"one", "two"}) {
+    Poco::Net::HTTPRequest request("POST", "/", "HTTP/1.1");
+    request.setContentLength(static_cast<std::streamsize>(body.size()));
+    session.sendRequest(request) << body;
+    Poco::Net::HTTPResponse response;
+    std::ostringstream text;
+    text << session.receiveResponse(response).rdbuf();
+    EXPECT_EQ(response.getStatus(), 200);
+    EXPECT_EQ(text.str(), "echo of " + body);
+  }
+  EXPECT_TRUE(session.socket().secure());
+}
+
+}  // namespace
+}  // namespace vkb::test

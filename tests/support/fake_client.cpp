@@ -1,0 +1,183 @@
+#include "support/fake_cluster_internal.h"
+#include "support/watch_state.h"
+
+namespace vkb::test {
+namespace {
+
+// A watch whose connection never came about: onClosed comes as a task, like everything else.
+class FailedWatch final : public kube::WatchHandle {
+ public:
+  FailedWatch(Executor& executor, kube::WatchHandler& handler, Status status)
+      : handler_(std::make_shared<kube::WatchHandler*>(&handler)) {
+    executor.post([weak = std::weak_ptr(handler_), status = std::move(status)] {
+      if (const auto open = weak.lock()) (*open)->onClosed(status);
+    });
+  }
+
+ private:
+  std::shared_ptr<kube::WatchHandler*> handler_;
+};
+
+template <typename T>
+Result<Json> toJson(Result<T> result) {
+  if (!result) return failure(std::move(result).error());
+  return Json();
+}
+
+}  // namespace
+
+/// What a program under test holds: every request meets the cluster's hooks and faults.
+class FakeClient final : public kube::Client {
+ public:
+  FakeClient(FakeCluster& cluster, std::string actor)
+      : cluster_(cluster), actor_(std::move(actor)) {}
+
+  Result<std::optional<Json>> get(const kube::Resource& resource, const std::string& ns,
+                                  const std::string& name) override {
+    return serve<std::optional<Json>>(request("get", resource, ns, name),
+                                      [&]() -> Result<std::optional<Json>> {
+                                        const VersionPtr found = cluster_.find(resource, ns, name);
+                                        if (!found) return std::optional<Json>();
+                                        return std::optional<Json>(found->json());
+                                      });
+  }
+
+  Result<json::RawList> list(const kube::Resource& resource,
+                             const kube::ListOptions& options) override {
+    return serve<json::RawList>(request("list", resource, options.ns, ""),
+                                [&] { return cluster_.list(resource, options); });
+  }
+
+  Result<std::string> getRaw(const std::string& path) override {
+    return serve<std::string>({actor_, "raw", path, "", "", ""},
+                              [&] { return cluster_.getRaw(path); });
+  }
+
+  Result<Json> create(const kube::Resource& resource, const std::string& ns, const Json& object,
+                      const std::string& name, const std::string& subresource) override {
+    const std::string target = name.empty() ? json::str(object, {"metadata", "name"}) : name;
+    return write(request("create", resource, ns, target, subresource),
+                 [&cluster = cluster_, actor = actor_, resource, ns, object, name, subresource] {
+                   return cluster.create(actor, resource, ns, object, name, subresource);
+                 });
+  }
+
+  Result<Json> patch(const kube::Resource& resource, const std::string& ns, const std::string& name,
+                     kube::PatchType type, const Json& patch,
+                     const std::string& subresource) override {
+    return write(
+        request("patch", resource, ns, name, subresource),
+        [&cluster = cluster_, actor = actor_, resource, ns, name, type, patch, subresource] {
+          return cluster.patch(actor, resource, ns, name, type, patch, subresource);
+        });
+  }
+
+  Result<Json> update(const kube::Resource& resource, const std::string& ns,
+                      const std::string& name, const Json& object) override {
+    return write(request("update", resource, ns, name),
+                 [&cluster = cluster_, actor = actor_, resource, ns, name, object] {
+                   return cluster.update(actor, resource, ns, name, object);
+                 });
+  }
+
+  Result<void> remove(const kube::Resource& resource, const std::string& ns,
+                      const std::string& name, const kube::DeleteOptions& options) override {
+    auto done = write(request("delete", resource, ns, name),
+                      [&cluster = cluster_, actor = actor_, resource, ns, name, options] {
+                        return toJson(cluster.remove(actor, resource, ns, name, options));
+                      });
+    if (!done) return failure(std::move(done).error());
+    return {};
+  }
+
+  std::unique_ptr<kube::WatchHandle> watch(const kube::Resource& resource,
+                                           const kube::WatchOptions& options,
+                                           kube::WatchHandler& handler) override {
+    const Request what = request("watch", resource, options.ns, "");
+    arrive(what);
+    std::optional<Status> refused;
+    if (cluster_.faults_.isDown(actor_)) {
+      refused = unreachable();
+    } else if (auto fault = cluster_.faults_.take(what)) {
+      refused = fault->kind == Fault::Kind::kRefuse ? fault->status : unanswered();
+    }
+    std::unique_ptr<kube::WatchHandle> handle;
+    if (refused) {
+      handle = std::make_unique<FailedWatch>(cluster_.executor_, handler, std::move(*refused));
+    } else {
+      handle = cluster_.openWatch(actor_, resource, options, handler);
+    }
+    if (cluster_.afterRequest) cluster_.afterRequest(what);
+    return handle;
+  }
+
+ private:
+  Request request(std::string verb, const kube::Resource& resource, const std::string& ns,
+                  const std::string& name, const std::string& subresource = "") const {
+    return {actor_, std::move(verb), std::string(resource.plural), ns, name, subresource};
+  }
+
+  void arrive(const Request& what) {
+    if (cluster_.beforeRequest) cluster_.beforeRequest(what);
+    if (cluster_.record_requests) cluster_.requests.push_back(what);
+  }
+
+  template <typename T, typename Act>
+  Result<T> serve(const Request& what, const Act& act) {
+    arrive(what);
+    Result<T> result = failure(unreachable());
+    if (!cluster_.faults_.isDown(actor_)) {
+      const auto fault = cluster_.faults_.take(what);
+      if (!fault) {
+        result = act();
+      } else if (fault->kind == Fault::Kind::kRefuse) {
+        result = failure(fault->status);
+      } else {
+        result = failure(unanswered());
+      }
+    }
+    if (cluster_.afterRequest) cluster_.afterRequest(what);
+    return result;
+  }
+
+  // `act` holds copies of its arguments and of nothing of this client: it may run later.
+  template <typename Act>
+  Result<Json> write(const Request& what, Act act) {
+    arrive(what);
+    Result<Json> result = failure(unreachable());
+    if (!cluster_.faults_.isDown(actor_)) {
+      const auto fault = cluster_.faults_.take(what);
+      if (!fault) {
+        result = act();
+      } else if (fault->kind == Fault::Kind::kRefuse) {
+        result = failure(fault->status);
+      } else {
+        if (fault->kind == Fault::Kind::kLoseAnswer) (void)act();
+        if (fault->kind == Fault::Kind::kLateWrite)
+          cluster_.faults_.addLateWrite([act = std::move(act)] { (void)act(); });
+        result = failure(unanswered());
+      }
+    }
+    if (cluster_.afterRequest) cluster_.afterRequest(what);
+    return result;
+  }
+
+  FakeCluster& cluster_;
+  const std::string actor_;
+};
+
+std::unique_ptr<kube::Client> FakeCluster::client(std::string actor) {
+  return std::make_unique<FakeClient>(*this, std::move(actor));
+}
+
+void FakeCluster::setDown(bool down) {
+  faults_.setDown(down);
+  if (down) cutWatches();
+}
+
+void FakeCluster::setDown(const std::string& actor, bool down) {
+  faults_.setDown(actor, down);
+  if (down) cutWatches(actor);
+}
+
+}  // namespace vkb::test
