@@ -39,7 +39,7 @@ print_help() {
 need_root() {
   ((EUID == 0)) && return
   command -v sudo >/dev/null || die "needs root: run it as root, or install sudo"
-  exec sudo --preserve-env=CI,KUBE_BIN,ETCD_BIN,RIG_DIR,XDG_CACHE_HOME,E2E_HOME_KUBECONFIG,E2E_TARGET_KUBECONFIG,E2E_SCALE,http_proxy,https_proxy,NO_COLOR -- "$0" "$@"
+  exec sudo --preserve-env=CI,KUBE_BIN,ETCD_BIN,KUBECTL,APISERVER_FLAGS,KCM_FLAGS,RIG_DIR,VKB_DEMO_DIR,VKB_LOG_DIR,XDG_CACHE_HOME,E2E_HOME_KUBECONFIG,E2E_TARGET_KUBECONFIG,E2E_SCALE,http_proxy,https_proxy,NO_COLOR -- "$0" "$@"
 }
 
 # at_exit COMMAND: run when this script ends, however it ends; the last one first.

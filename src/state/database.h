@@ -16,7 +16,7 @@ struct ClusterHealth {
   std::string name{};
   std::string state{};    ///< toString(ProviderState), or "Starting"
   std::string message{};  ///< why, for people; empty when all is well
-  WallTime since{};     ///< of `state`
+  WallTime since{};       ///< of `state`
   WallTime updated_at{};
   std::string version{};  ///< target's gitVersion
   int nodes_ready = 0, nodes_total = 0;

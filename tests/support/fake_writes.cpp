@@ -37,6 +37,11 @@ void copyField(const Json& from, Json& to, const char* key) {
   }
 }
 
+// The same, without the copy where nothing differs.
+void keepField(const Json& from, Json& to, const char* key) {
+  if (json::at(from, key) != json::at(to, key)) copyField(from, to, key);
+}
+
 // Go's omitempty.
 void dropEmpty(Json& metadata) {
   for (const char* key : {"labels", "annotations", "finalizers", "ownerReferences"})
@@ -98,25 +103,54 @@ std::vector<StatusCause> checkUpdate(const kube::Resource& resource, const Json&
   return problems;
 }
 
+// `old` with `patch` applied. Copies what is not patched once only: patches are what simulations
+// spend their time on. A patch of the status subresource is cut down to what that may change.
+Result<Json> applyPatch(const Json& old, kube::PatchType type, const Json& patch, bool to_status) {
+  const auto allowed = [&](const std::string& key) {
+    return !to_status || key == "metadata" || key == "status";
+  };
+  Json cut;
+  const Json* effective = &patch;
+  for (const auto& [key, value] : patch.items()) {
+    if (allowed(key)) continue;
+    cut = patch;
+    for (const auto& [other, ignored] : patch.items())
+      if (!allowed(other)) cut.erase(other);
+    effective = &cut;
+    break;
+  }
+  Json wanted = Json::object();
+  for (const char* key : {"kind", "metadata"})
+    if (old.contains(key)) wanted[key] = old[key];
+  for (const auto& [key, value] : effective->items())
+    if (old.contains(key)) wanted[key] = old[key];
+  if (type == kube::PatchType::kMerge) {
+    json::applyMergePatch(wanted, *effective);
+  } else if (auto applied = json::applyStrategicMerge(wanted, *effective); !applied) {
+    return failure(badRequest(applied.error().message));
+  }
+  for (const auto& [key, value] : old.items())
+    if (!effective->contains(key)) wanted[key] = value;
+  return wanted;
+}
+
 // The part of `wanted` that a write to this (sub)resource may change, on top of `old`.
 Json allowedPart(const kube::Resource& resource, const std::string& subresource, const Json& old,
                  Json wanted) {
-  if (subresource.empty()) {
-    const Json metadata = wanted.contains("metadata") ? wanted["metadata"] : Json::object();
-    if (hasStatusSubresource(resource)) copyField(old, wanted, "status");
-    copyField(old, wanted, "kind");
-    copyField(old, wanted, "apiVersion");
-    wanted["metadata"] = old["metadata"];
-    for (const char* key : {"labels", "annotations", "finalizers", "ownerReferences"})
-      copyField(metadata, wanted["metadata"], key);
+  if (subresource.empty() || subresource == "status") {
+    const bool object_itself = subresource.empty();
+    if (object_itself && hasStatusSubresource(resource)) keepField(old, wanted, "status");
+    keepField(old, wanted, "kind");
+    keepField(old, wanted, "apiVersion");
+    Json metadata = old["metadata"];
+    for (const char* key : {"labels", "annotations", "finalizers"})
+      copyField(wanted["metadata"], metadata, key);
+    if (object_itself) copyField(wanted["metadata"], metadata, "ownerReferences");
+    wanted["metadata"] = std::move(metadata);
     return wanted;
   }
   Json out = old;
-  if (subresource == "status") {
-    copyField(wanted, out, "status");
-    for (const char* key : {"labels", "annotations", "finalizers"})
-      copyField(wanted["metadata"], out["metadata"], key);
-  } else if (subresource == "ephemeralcontainers") {
+  if (subresource == "ephemeralcontainers") {
     copyField(wanted["spec"], out["spec"], "ephemeralContainers");
   } else if (subresource == "resize") {
     for (Json& container : out["spec"]["containers"]) {
@@ -247,7 +281,8 @@ Result<Json> FakeCluster::replace(const Context& context, const VersionPtr& befo
   if (!problems.empty()) return failure(invalidObject(context.resource, context.name, problems));
   if (auto refused = checkKind(context.resource, value)) return failure(std::move(*refused));
   if (value == old) return value;
-  if (value["metadata"].contains("generation") && json::at(value, "spec") != json::at(old, "spec"))
+  if (context.subresource != "status" && value["metadata"].contains("generation") &&
+      json::at(value, "spec") != json::at(old, "spec"))
     value["metadata"]["generation"] = value["metadata"]["generation"].get<std::int64_t>() + 1;
   const bool unheld =
       json::at(old, {"metadata", "deletionTimestamp"}).is_string() &&
@@ -271,16 +306,12 @@ Result<Json> FakeCluster::patch(const std::string& actor, const kube::Resource& 
   const VersionPtr before = find(resource, place, name);
   if (!before) return failure(notFound(resource, name));
   if (!patch.is_object()) return failure(badRequest("the patch is not an object"));
-  Json wanted = before->json();
-  if (type == kube::PatchType::kMerge) {
-    json::applyMergePatch(wanted, patch);
-  } else if (auto applied = json::applyStrategicMerge(wanted, patch); !applied) {
-    return failure(badRequest(applied.error().message));
-  }
-  const std::string uid = json::str(wanted, {"metadata", "uid"});
+  auto wanted = applyPatch(before->json(), type, patch, subresource == "status");
+  if (!wanted) return failure(std::move(wanted).error());
+  const std::string uid = json::str(*wanted, {"metadata", "uid"});
   if (uid != before->uid())
     return failure(invalidObject(resource, name, {immutable("metadata.uid", uid)}));
-  return replace({actor, "patch", resource, place, name, subresource}, before, std::move(wanted));
+  return replace({actor, "patch", resource, place, name, subresource}, before, std::move(*wanted));
 }
 
 Result<Json> FakeCluster::update(const std::string& actor, const kube::Resource& resource,
