@@ -31,7 +31,7 @@ bridge_pid() {
   pid=$(cat "$demo/run.pid" 2>/dev/null) || return 1
   [[ -n $pid ]] && tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF -- "$demo/state" && printf '%s' "$pid"
 }
-bridge_gone() { ! bridge_pid; }
+bridge_gone() { ! bridge_pid >/dev/null; }
 stop_bridge() {
   local pid
   pid=$(bridge_pid) || return 0
@@ -44,16 +44,17 @@ stop_bridge() {
 }
 
 take_down() {
-  local name rc=0
+  local rc=0 home_pid
   section "Taking the demo down"
   stop_bridge
   note "vk-bridge: stopped"
-  for name in "$home" "$target"; do
-    if "$rig/cluster.sh" down "$name"; then note "cluster $name: gone"; else rc=1; fi
-  done
+  "$rig/cluster.sh" down "$home" &
+  home_pid=$!
+  "$rig/cluster.sh" down "$target" || rc=1
+  wait "$home_pid" || rc=1
   rm -rf "$demo"
   ((rc == 0)) || die "something is left, see above; run it again"
-  note "nothing is left of it but packages, $build and $VKB_CACHE"
+  note "clusters $home and $target: gone; nothing is left but packages, $build and $VKB_CACHE"
 }
 if [[ $command == down ]]; then
   take_down

@@ -6,6 +6,7 @@ VKB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export HOME=${HOME:-/root}
 VKB_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/vk-bridge
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # a plain `su` leaves these out
+export CCACHE_BASEDIR=$VKB_ROOT CCACHE_NOHASHDIR=1 # one cache serves clones at any path
 VKB_T0=${VKB_T0:-$EPOCHSECONDS}
 
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then
@@ -42,9 +43,11 @@ need_root() {
   exec sudo --preserve-env=CI,KUBE_BIN,ETCD_BIN,KUBECTL,APISERVER_FLAGS,KCM_FLAGS,RIG_DIR,VKB_DEMO_DIR,VKB_LOG_DIR,XDG_CACHE_HOME,E2E_HOME_KUBECONFIG,E2E_TARGET_KUBECONFIG,E2E_SCALE,http_proxy,https_proxy,NO_COLOR -- "$0" "$@"
 }
 
-# at_exit COMMAND: run when this script ends, however it ends; the last one first.
-_at_exit=()
+# at_exit COMMAND: run when this shell ends, however it ends; the last one first. A subshell has a list of its own:
+# what its parent started is not its to end.
+_at_exit=() _at_exit_of=$BASHPID
 at_exit() {
+  [[ $_at_exit_of == "$BASHPID" ]] || _at_exit=() _at_exit_of=$BASHPID
   _at_exit+=("$1")
   trap run_at_exit EXIT
   trap 'exit 130' INT
@@ -58,16 +61,14 @@ run_at_exit() {
   exit "$rc"
 }
 
-# background LOG COMMAND…: starts the command as a job of its own and puts its pid into $background_pid. Ends with this
-# script: a job has its own process group, which is signalled as a whole.
-background() {
-  local log=$1
-  shift
+# job COMMAND…: starts the command as a job of its own and puts its pid into $job_pid. It ends with this shell: a job
+# has its own process group, which is signalled as a whole.
+job() {
   set -m
-  "$@" >"$log" 2>&1 </dev/null &
-  background_pid=$!
+  "$@" </dev/null &
+  job_pid=$!
   set +m
-  at_exit "end_job $background_pid"
+  at_exit "end_job $job_pid"
 }
 end_job() { # only while it is a job of this shell: the number may be another's by then
   jobs -pr | grep -qx "$1" || return 0
@@ -75,7 +76,7 @@ end_job() { # only while it is a job of this shell: the number may be another's 
   wait "$1" 2>/dev/null || true
 }
 
-# follow TITLE LOG PID: waits for a job that `background` started and shows that it moves: elapsed time and the last
+# follow TITLE LOG PID: waits for a job with its output in LOG and shows that it moves: elapsed time and the last
 # line of its log, every 2 s on a terminal and every 30 s elsewhere. A failure shows the log's end; returns its exit code.
 follow() {
   local title=$1 log=$2 pid=$3 start=$EPOCHSECONDS rc=0 every=30 next last
@@ -85,7 +86,7 @@ follow() {
     sleep 0.2
     ((EPOCHSECONDS >= next)) || continue
     next=$((EPOCHSECONDS + every))
-    last=$(tail -c 400 "$log" | tr '\r' '\n' | sed '/^[[:space:]]*$/d' | tail -n 1 | tr -d '\000-\037' | cut -c1-70)
+    last=$(tail -c 400 "$log" | tr '\r' '\n' | sed '/^[[:space:]]*$/d' | tail -n 1 | tr -d "\000-\037" | cut -c1-70 || true)
     if [[ -t 1 ]]; then
       printf '\r\e[K   %s … %s  %s%s%s' "$title" "$(human_time $((EPOCHSECONDS - start)))" "$_dim" "$last" "$_off"
     else
@@ -106,8 +107,8 @@ follow() {
 moving() {
   local title=$1 log=$2
   shift 2
-  background "$log" "$@"
-  follow "$title" "$log" "$background_pid"
+  job "$@" >"$log" 2>&1
+  follow "$title" "$log" "$job_pid"
 }
 
 # wait_until SECONDS COMMAND…: true as soon as the command is.

@@ -61,7 +61,7 @@ if [[ -z $unit_only ]]; then
 fi
 
 home=e2e-home target=e2e-target
-# shellcheck disable=SC2317 # `background` calls it
+# shellcheck disable=SC2317 # called as a job
 clusters_up() {
   local home_pid rc=0
   KUBE_BIN=${KUBE_BIN:-$kube} "$rig/cluster.sh" up "$home" 21 --nodes 0 &
@@ -84,13 +84,12 @@ clusters_down() {
 }
 if [[ -n $own ]]; then
   at_exit clusters_down
-  background "$logs/clusters.log" clusters_up # they start while the compiler works
-  clusters_pid=$background_pid
+  job clusters_up >"$logs/clusters.log" 2>&1 # they start while the compiler works
+  clusters_pid=$job_pid
 fi
 
 section "Build"
-configure=(cmake -S "$VKB_ROOT" --preset release -DVKB_TESTS=ON -DVKB_E2E="$([[ -n $unit_only ]] && echo OFF || echo ON)")
-(cd "$VKB_ROOT" && moving "Configuring" "$logs/configure.log" "${configure[@]}")
+(cd "$VKB_ROOT" && moving "Configuring" "$logs/configure.log" cmake --preset release -DVKB_TESTS=ON -DVKB_E2E=ON)
 moving "Compiling" "$logs/build.log" cmake --build "$build" -j "$(nproc)"
 
 if [[ -n $own ]]; then
@@ -107,6 +106,8 @@ export E2E_HOME_KUBECONFIG E2E_TARGET_KUBECONFIG VK_BRIDGE_BIN=$build/vk-bridge
 
 section "Tests"
 # End-to-end cases are RUN_SERIAL: they have the machine and the clusters to themselves.
+# As a job, so that a signal to this script ends the tests too and takes the clusters down at once.
 rc=0
-ctest --test-dir "$build" -j "$(nproc)" --output-on-failure --no-tests=error "${select[@]}" || rc=$?
+job ctest --test-dir "$build" -j "$(nproc)" --output-on-failure --no-tests=error "${select[@]}"
+wait "$job_pid" || rc=$?
 exit "$rc"

@@ -31,7 +31,8 @@ class JoinAndLeave : public WorldTest {
     // A refused `leave` may have left the node cordoned.
     const std::optional<Json> node = w.home.find("nodes", "", w.node);
     if (node && json::boolean(*node, {"spec", "unschedulable"})) {
-      const Outcome left = w.bridge.command({"leave", w.node, "--drain"});
+      ASSERT_TRUE(w.waitEmptied());
+      const Outcome left = w.bridge.command({"leave", w.node});
       ASSERT_TRUE(left.ok()) << left.describe();
     }
     ASSERT_TRUE(w.ensureServing());
@@ -283,8 +284,7 @@ TEST_F(JoinAndLeave, LeaveForceFailsAndRemovesThePodsOfATargetThatIsGoneAndLists
 
   w.relay->refuse(false);
   EXPECT_EQ(uidOf(w.delegateOf(pod)), uidOf(delegate)) << "nobody could have stopped it";
-  w.target.remove("pods", ns, "lost");
-  EXPECT_TRUE(waitGone(w.target, "pods", ns, "lost"));
+  w.target.remove("pods", ns, "lost", {"--force", "--grace-period=0"});
 }
 
 }  // namespace

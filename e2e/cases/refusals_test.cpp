@@ -91,9 +91,6 @@ TEST_F(Refusals, AllowedNamespaceIsUsedWithLabelsThatItsOwnSelectorsDoNotSee) {
   EXPECT_EQ(label(delegate, "app"), "");
   EXPECT_EQ(label(delegate, "home.vk-bridge.io/app"), "guest");
   EXPECT_EQ(w.target.get("namespaces", "", ns), before) << "the namespace is not marked as ours";
-  w.home.remove("pods", ns, "guest");
-  ASSERT_TRUE(waitGone(w.home, "pods", ns, "guest"));
-  EXPECT_TRUE(w.target.list({"pods", ns}).empty());
 }
 
 TEST_F(Refusals, DaemonSetPodIsLeftAloneAndItsRolloutAndDeletionFinish) {

@@ -44,10 +44,11 @@ class Restarts : public WorldTest {
 };
 
 /// Twenty kills spread over the creation of thirty pods. Ten hit a bridge that is up and just gets
-/// one or two new pods (its first requests then are the creations themselves), ten hit it in the
-/// course of starting up with pods waiting, one request later each time. Every other kill lets the
-/// request take effect and loses its answer.
+/// new pods: its next requests are the creations. Ten hit one that starts with pods waiting, spread
+/// evenly from its first request to the creation. Half of all let the request take effect and lose
+/// its answer.
 TEST_F(Restarts, ThirtyPodsAreMadeExactlyOnceWhileTheBridgeIsKilledTwentyTimes) {
+  constexpr std::uint64_t kKills = 20;
   World& w = world();
   const std::string ns = w.newNamespace("kill");
   std::size_t made = 0;
@@ -58,19 +59,26 @@ TEST_F(Restarts, ThirtyPodsAreMadeExactlyOnceWhileTheBridgeIsKilledTwentyTimes) 
     }
     w.home.createAll(pods);
   };
-  for (std::uint64_t point = 0; point < 20; ++point) {
-    SCOPED_TRACE("kill " + std::to_string(point));
+  // How many requests a start with one pod waiting takes, up to its delegate.
+  EXPECT_EQ(w.bridge.stop(), (Exit{0, 0}));
+  createPods(1);
+  const std::uint64_t before = w.relay->requests();
+  w.bridge.start();
+  ASSERT_TRUE(waitDelegates(ns, 1));
+  const std::uint64_t start_up = w.relay->requests() - before;
+
+  for (std::uint64_t point = 0; point < kKills; ++point) {
+    SCOPED_TRACE("kill " + std::to_string(point) + ", a start takes " + std::to_string(start_up));
     const Moment moment = point / 2 % 2 == 0 ? Moment::kAnswerLost : Moment::kRequestLost;
     if (point % 2 == 0) {
       if (!w.bridge.isRunning()) w.bridge.start();
       // All earlier pods have their delegates: it is up, and has repaired what the last kill left.
       ASSERT_TRUE(waitDelegates(ns, made));
-      ASSERT_TRUE(w.waitNodeReady());
-      armKill(1 + point / 8, moment);
-      createPods(2);
+      armKill(1 + point / 4 % 2, moment);  // of its two creations
+      createPods(point == 0 ? 1 : 2);
     } else {
       createPods(1);
-      armKill(point, moment);
+      armKill(1 + point * start_up / kKills, moment);
       w.bridge.start();
     }
     ASSERT_TRUE(waitKilled());
@@ -109,6 +117,8 @@ TEST_F(Restarts, WhatIsDeletedWhileTheBridgeIsDownGoesAfterTheRestartAndTheRestS
   EXPECT_EQ(w.target.list({"pods", ns}).size(), 3U);
 
   w.bridge.start();
+  ASSERT_TRUE(w.waitAskedToGo({"pods", ns, "", "metadata.name!=stays"}));
+  w.hasten({"pods", ns, "", "metadata.name!=stays"});
   ASSERT_TRUE(waitDelegates(ns, 1));
   ASSERT_TRUE(waitGone(w.home, "pods", ns, "deleted"));
   ASSERT_TRUE(w.waitReady(ns, 1));

@@ -23,6 +23,24 @@ void waitDefaultAccount(const Cluster& cluster, const std::string& ns) {
                      [](const Json& account) { return account.is_object(); }));
 }
 
+/// Asks for the deletion of all of them at once; gone already is fine.
+void deletePods(const Cluster& cluster, const Objects& pods,
+                const std::vector<std::string>& how = {}) {
+  std::map<std::string, std::vector<std::string>> names;
+  for (const auto& [key, pod] : pods) {
+    names[json::str(pod, {"metadata", "namespace"})].push_back(nameOf(pod));
+  }
+  for (const auto& [ns, list] : names) {
+    std::vector<std::string> arguments{"delete", "pod",          "--namespace",
+                                       ns,       "--wait=false", "--ignore-not-found"};
+    arguments.insert(arguments.end(), how.begin(), how.end());
+    arguments.insert(arguments.end(), list.begin(), list.end());
+    cluster.run(arguments);
+  }
+}
+
+const std::vector<std::string> kAtOnce{"--force", "--grace-period=0"};
+
 }  // namespace
 
 World::World(WorldOptions options)
@@ -134,6 +152,31 @@ testing::AssertionResult World::waitEvent(const Json& home_pod, const std::strin
       });
 }
 
+testing::AssertionResult World::waitAskedToGo(const Selection& delegates_there) const {
+  return waitFor(target, delegates_there, "all of them to be being deleted",
+                 [](const Objects& pods) {
+                   for (const auto& [key, pod] : pods) {
+                     if (json::str(pod, {"metadata", "deletionTimestamp"}).empty()) return false;
+                   }
+                   return true;
+                 });
+}
+
+void World::hasten(const Selection& delegates_there) const {
+  deletePods(target, target.list(delegates_there), kAtOnce);
+}
+
+testing::AssertionResult World::waitGoneOrHasten(const Selection& delegates_there) const {
+  const auto none = [](const Objects& pods) { return pods.empty(); };
+  const testing::AssertionResult asked = waitAskedToGo(delegates_there);
+  if (!asked) return asked;
+  if (waitFor(target, delegates_there, "them to go", none, nullptr, seconds(15))) {
+    return testing::AssertionSuccess();
+  }
+  hasten(delegates_there);
+  return waitFor(target, delegates_there, "them to go", none);
+}
+
 Objects World::delegatesOf(const std::string& home_uid) const {
   return target.list({"pods", "", kHomeUidLabel + ("=" + home_uid)});
 }
@@ -146,6 +189,8 @@ Json World::delegateOf(const Json& home_pod) const {
   }
   return found.begin()->second;
 }
+
+Selection World::bound() const { return {"pods", "", "", "spec.nodeName=" + node}; }
 
 Selection World::ours() const {
   return {"pods", "", kHomeClusterLabel + ("=" + home_id + ",") + kNodeLabel + "=" + node};
@@ -169,9 +214,7 @@ std::vector<std::string> World::leaveInOrder() {
   removeNamespaces();
   if (isJoined()) {
     if (!bridge.isRunning()) bridge.start();
-    const auto emptied = waitFor(home, {"pods", "", "", "spec.nodeName=" + node},
-                                 "home pods of removed namespaces to go",
-                                 [](const Objects& pods) { return pods.empty(); });
+    const testing::AssertionResult emptied = waitEmptied();
     if (!emptied) problems.emplace_back(emptied.message());
     const Outcome left = bridge.command({"leave", node, "--drain", "--timeout", "30s"});
     if (!left.ok()) problems.push_back(left.describe());
@@ -186,6 +229,16 @@ std::vector<std::string> World::leaveInOrder() {
     }
   }
   return problems;
+}
+
+testing::AssertionResult World::waitEmptied() const {
+  // Their namespaces are being deleted, so nothing comes after them; that would take its time.
+  deletePods(home, home.list(bound()));
+  const testing::AssertionResult asked = waitAskedToGo(ours());
+  if (!asked) return asked;
+  hasten(ours());
+  return waitFor(home, bound(), "their home pods to go",
+                 [](const Objects& pods) { return pods.empty(); });
 }
 
 std::vector<std::string> World::leftovers() const {
@@ -204,17 +257,9 @@ void World::removeByForce() {
   } catch (const std::exception&) {
   }
   // Whatever fails here has been taken away before, or was told of by leftovers().
-  for (const auto& [key, pod] : home.list({"pods", "", "", "spec.nodeName=" + node})) {
-    home.run({"delete", "pod", nameOf(pod), "--namespace",
-              json::str(pod, {"metadata", "namespace"}), "--force", "--grace-period=0",
-              "--wait=false", "--ignore-not-found"});
-  }
+  deletePods(home, home.list(bound()), kAtOnce);
   home.run({"delete", "node", node, "--ignore-not-found", "--wait=false"});
-  for (const auto& [key, pod] : target.list(ours())) {
-    target.run({"delete", "pod", nameOf(pod), "--namespace",
-                json::str(pod, {"metadata", "namespace"}), "--grace-period=1", "--wait=false",
-                "--ignore-not-found"});
-  }
+  deletePods(target, target.list(ours()), kAtOnce);
   std::vector<std::string> arguments{"delete", "namespace", "--ignore-not-found", "--wait=false"};
   arguments.insert(arguments.end(), target_namespaces_.begin(), target_namespaces_.end());
   if (!target_namespaces_.empty()) target.run(arguments);

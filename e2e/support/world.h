@@ -56,6 +56,8 @@ class World {
   void makeForeignNamespace(const std::string& name);
   /// Asks home to delete what newNamespace made; the bridge then removes the delegates.
   void removeNamespaces();
+  /// Waits until the pods of removed namespaces have left the node, without waiting for a kubelet.
+  testing::AssertionResult waitEmptied() const;
 
   /// Takes everything away, by the book first and then by force; gives what was wrong.
   std::vector<std::string> close();
@@ -66,6 +68,14 @@ class World {
   testing::AssertionResult waitReady(const std::string& ns, std::size_t count,
                                      Objects* last = nullptr) const;
   testing::AssertionResult waitEvent(const Json& home_pod, const std::string& reason) const;
+  /// Waits until these pods of the target are all being deleted: the bridge has done its part.
+  testing::AssertionResult waitAskedToGo(const Selection& delegates_there) const;
+  /// Removes them from the target's API at once, as a quick kubelet would.
+  void hasten(const Selection& delegates_there) const;
+  /// Waits until they are gone. A kubelet whose container has long exited can take more than a minute
+  /// to say that its pod is gone (it looks every 10 s, and after its next container clean-up): from
+  /// 15 s after they were all asked to go its word is no longer waited for.
+  testing::AssertionResult waitGoneOrHasten(const Selection& delegates_there) const;
   /// All pods in the target that carry this home UID.
   Objects delegatesOf(const std::string& home_uid) const;
   /// The one delegate; throws unless there is exactly one.
@@ -75,7 +85,8 @@ class World {
   std::vector<std::string> leaveInOrder();
   std::vector<std::string> leftovers() const;
   void removeByForce();
-  Selection ours() const;
+  Selection ours() const;   ///< this node's delegates, in the target
+  Selection bound() const;  ///< pods bound to this node, in home
 
   const WorldOptions options_;
   std::vector<std::string> namespaces_, target_namespaces_;

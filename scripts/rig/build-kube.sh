@@ -56,6 +56,7 @@ build() {
   mkdir -p .go/src/k8s.io && ln -sfn ../../.. .go/src/k8s.io/kubernetes
   cd .go/src/k8s.io/kubernetes
   export PATH=/usr/lib/go-1.19/bin:$PATH GOPATH=$work/tree/.go GO111MODULE=off CGO_ENABLED=0 HOME=$work
+  mkdir "$work/tmp" && export TMPDIR=$work/tmp # gone with the rest if this is interrupted
   export KUBE_GIT_VERSION=v1.20.2 KUBE_GIT_COMMIT=debian KUBE_GIT_TREE_STATE=archive KUBE_GIT_MAJOR=1 KUBE_GIT_MINOR=20
   # -v: a line a package, so that the log moves. By make, because the API server needs generated code.
   GOFLAGS=-v make WHAT="${binaries[*]/#/cmd/}"

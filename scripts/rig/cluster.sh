@@ -39,16 +39,23 @@ select_cluster() {
   idx=$(cat "$dir/index" 2>/dev/null || true)
   nodes=$(cat "$dir/nodes" 2>/dev/null || echo 0)
 }
+# Locks lie outside RIG_DIR: names of network namespaces are the machine's, whatever RIG_DIR is.
+lock_file() {
+  mkdir -p /run/lock
+  printf '/run/lock/vk-bridge-rig-%s' "$1"
+}
 lock_cluster() { # one `up` or `down` of a cluster at a time; components do not inherit the lock
-  mkdir -p "$RIG_DIR"
-  exec {lock_fd}>"$RIG_DIR/.$name.lock"
+  exec {lock_fd}>"$(lock_file "$name")"
   flock -w 300 "$lock_fd" || die "another command has worked on cluster $name for 5 minutes"
 }
-kubectl() {
+find_kubectl() { # kept with the cluster: later commands need not know its KUBE_BIN
   local bin=$KUBE_BIN/kubectl
   [[ -x $bin ]] || bin=$VKB_CACHE/kube-1.20.2/kubectl
   [[ -x $bin ]] || bin=$(type -P kubectl) || die "no kubectl in KUBE_BIN or PATH"
-  "$bin" --kubeconfig "$dir/admin.kubeconfig" --request-timeout=10s "$@"
+  ln -sfn "$bin" "$dir/kubectl"
+}
+kubectl() {
+  "$dir/kubectl" --kubeconfig "$dir/admin.kubeconfig" --request-timeout=10s "$@"
 }
 
 # The pid file's process, if it is still ours: a reused pid does not have the cluster's folder in its command.
@@ -99,10 +106,10 @@ healthy() {
   [[ $nodes == 0 ]] || wait_until 10 node_ready
 }
 
-# `ip netns add` makes /run/netns a mount, which the last `down` undoes.
+# `ip netns add` makes /run/netns a mount, which the last `down` undoes. (The dot is in no cluster's name.)
 with_netns_lock() {
   local lock
-  exec {lock}>"$RIG_DIR/.netns.lock"
+  exec {lock}>"$(lock_file .all)"
   flock "$lock"
   "$@"
   exec {lock}>&-
@@ -148,6 +155,7 @@ up() {
   chmod 755 "$RIG_DIR" "$dir"
   echo "$idx" >"$dir/index"
   echo "$nodes" >"$dir/nodes"
+  find_kubectl
   # From here on a failure leaves the logs, and the next `up` or `down` cleans up.
   make_network
   make_certificates
@@ -199,7 +207,7 @@ main() {
       lock_cluster
       tear_down
       check_clean
-      rm -f "$RIG_DIR/.$name.lock"
+      rmdir "$RIG_DIR" 2>/dev/null || true # the last one
       ;;
     check-clean) check_clean ;;
     status) status_one ;;

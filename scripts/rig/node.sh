@@ -84,7 +84,6 @@ C
 fixed_folders=(/var/log/pods /var/log/containers /var/lib/cni /var/lib/kubelet /run/containerd)
 start_mount_namespace() {
   local folder
-  mkdir -p "$dir/own" # first: it keeps a `down` of another cluster from removing the empty folders
   for folder in "${fixed_folders[@]}"; do mkdir -p "$folder" "$dir/own$folder"; done
   # Shared below, so that a pod may ask for mount propagation; still only a slave of the machine.
   # shellcheck disable=SC2016 # the inner shell's

@@ -52,9 +52,10 @@ stop_containers() { # while containerd lives it can end them tidily; the kubelet
 }
 # What the last cluster leaves empty: the mount that `ip netns add` made, cgroups, fixed folders.
 remove_shared_rest() {
-  if mountpoint -q /run/netns && [[ -z $(ls -A /run/netns) ]]; then umount /run/netns; fi
-  compgen -G "$RIG_DIR/*/own" >/dev/null ||
+  # Not while any cluster lives: removing a folder undoes the mounts that others have on it.
+  compgen -G '/run/netns/vkb-*' >/dev/null ||
     rmdir /sys/fs/cgroup/k8s.io /sys/fs/cgroup/*/k8s.io "${fixed_folders[@]}" 2>/dev/null || true
+  if mountpoint -q /run/netns && [[ -z $(ls -A /run/netns) ]]; then umount /run/netns; fi
 }
 
 tear_down() {

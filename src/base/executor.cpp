@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -32,15 +33,25 @@ struct ThreadPoolExecutor::Impl : std::enable_shared_from_this<ThreadPoolExecuto
   TimerId next_timer = 1;
   std::thread timer_thread;
 
+  /// Not when stopping.
   void enqueueLocked(Task task) {
-    if (stopping) return;
     ready.push_back(std::move(task));
     if (idle >= ready.size()) {
       work.notify_one();
     } else if (threads < max_threads) {
-      ++threads;
-      std::thread([self = shared_from_this()] { self->serve(); }).detach();
+      startThreadLocked();
     } else {
+      work.notify_one();
+    }
+  }
+
+  /// A machine out of threads slows us down, no more: those there are take the task.
+  void startThreadLocked() {
+    try {
+      std::thread([self = shared_from_this()] { self->serve(); }).detach();
+      ++threads;
+    } catch (const std::system_error&) {
+      VKB_CHECK(threads > 0, "the operating system gives not even one thread");
       work.notify_one();
     }
   }
@@ -95,6 +106,7 @@ ThreadPoolExecutor::~ThreadPoolExecutor() { stop(); }
 
 void ThreadPoolExecutor::post(Task task) {
   std::lock_guard lock(impl_->mutex);
+  if (impl_->stopping) return;  // `task` goes after the lock: its captures may be anything
   impl_->enqueueLocked(std::move(task));
 }
 
@@ -110,10 +122,11 @@ Executor::TimerId ThreadPoolExecutor::postAfter(Duration delay, Task task) {
 }
 
 bool ThreadPoolExecutor::cancel(TimerId id) {
+  decltype(impl_->timers)::node_type cancelled;  // destroyed without the lock, as in stop()
   std::lock_guard lock(impl_->mutex);
   const auto found = impl_->timer_times.find(id);
   if (found == impl_->timer_times.end()) return false;
-  impl_->timers.erase({found->second, id});
+  cancelled = impl_->timers.extract({found->second, id});
   impl_->timer_times.erase(found);
   return true;
 }

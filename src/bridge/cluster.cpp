@@ -6,6 +6,7 @@
 
 #include "bridge/target_provider.h"
 #include "json/json.h"
+#include "kube/call_gate.h"
 #include "kube/events.h"
 #include "kube/informer.h"
 #include "node/node_controller.h"
@@ -18,6 +19,9 @@ constexpr std::chrono::seconds kPublishInterval{10};
 constexpr std::chrono::milliseconds kLeaveCheck{250};
 /// Design invariant 10: with an identity that was stable this long, losses are believed.
 constexpr std::chrono::minutes kBrakeTime{5};
+constexpr const char* kBrakeMessage =
+    "Unusually many delegates are missing in the target; nothing is failed or deleted until that "
+    "has been so for 5 minutes.";
 
 }  // namespace
 
@@ -69,12 +73,18 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   node::PodController pods;
   node::NodeController node;
 
-  std::mutex mutex;
+  /// Tasks of our own, one at a time; closed: none is under way or to come, `publish` and `left`
+  /// are called no more.
+  kube::CallGate tasks;
+  std::mutex deciding;  ///< held from a verdict until it is told; taken before mutex
+  std::mutex mutex;     ///< guards the rest
   bool target_synced = false, home_synced = false, leaving = false, stopped = false;
+  bool has_left = false;
   std::optional<bool> reachable;
-  std::string unreachable_why;
+  std::string unreachable_why, state_message;
   std::optional<ProviderState> state;
   WallTime since{};
+  std::vector<PodRecord> may_still_run;  ///< of pods that were abandoned; only tasks use it
 
   void onReachable(bool up, const std::string& why) {
     {
@@ -92,6 +102,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
 
   /// The one place where a cluster's state is decided.
   void evaluate() {
+    const std::lock_guard one_at_a_time(deciding);  // a later verdict must not be told first
     std::optional<ProviderState> next;
     std::string message;
     bool changed;
@@ -114,25 +125,41 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
       changed = state != next;
       if (changed) since = deps.runtime.clock.wallNow();
       state = next;
+      if (changed) state_message = message;
     }
     pods.setProviderState(*next, message);
     if (changed) {
-      node.setState(pods.providerState(), message);
+      tellNode();
       publish();
     }
+  }
+
+  void tellNode() {
+    std::string message;
+    {
+      std::lock_guard lock(mutex);
+      message = state_message;
+    }
+    const ProviderState shown = pods.providerState();
+    node.setState(shown, shown == ProviderState::kMassLoss ? kBrakeMessage : message);
+  }
+
+  /// Runs `task` as an executor task after `delay`, unless we have stopped by then.
+  void later(Duration delay, std::function<void(Impl&)> task) {
+    deps.runtime.executor.postAfter(delay, [weak = weak_from_this(), task = std::move(task)] {
+      if (const auto self = weak.lock()) self->tasks.pass([&] { task(*self); });
+    });
   }
 
   void onMassLoss() {
     VKB_LOG(deps.logger, Error, "more delegates are missing than can be believed: nothing "
             "destructive is done for 5 minutes", {"cluster", name});
-    node.setState(ProviderState::kMassLoss,
-                  "Unusually many delegates are missing in the target; nothing is failed or "
-                  "deleted until that has been so for 5 minutes.");
-    deps.runtime.executor.postAfter(kBrakeTime, [weak = weak_from_this()] {
-      const auto self = weak.lock();
-      if (!self) return;
-      self->pods.releaseBrake();
-      self->node.setState(self->pods.providerState(), "");
+    const std::lock_guard one_at_a_time(deciding);
+    tellNode();
+    later(kBrakeTime, [](Impl& self) {
+      self.pods.releaseBrake();
+      const std::lock_guard lock(self.deciding);
+      self.tellNode();
     });
   }
 
@@ -164,52 +191,59 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   void publishRegularly() {
     evaluate();  // an identity may have changed without any call that failed telling us
     publish();
-    deps.runtime.executor.postAfter(kPublishInterval, [weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->publishRegularly();
-    });
+    later(kPublishInterval, [](Impl& self) { self.publishRegularly(); });
   }
 
-  /// Records of pods that were never sent (a DaemonSet's, say) do not hold the node back.
+  /// Records of pods that were never sent (a DaemonSet's, say) do not hold the node back. Delegates
+  /// do of which no record is left.
   bool isEmpty() {
+    {
+      std::lock_guard lock(mutex);
+      if (!home_synced || !target_synced) return false;
+    }
     const auto records = deps.store.load(name);
     if (!records) return false;
     for (const PodRecord& record : *records) {
       if (record.state != PodRecord::State::kWaiting) return false;
     }
-    return true;
+    return provider.getPods().empty();
   }
 
-  void checkLeft(std::function<void(std::vector<PodRecord>)> left) {
-    if (isEmpty()) {
-      if (finish()) return left({});
-    }
-    deps.runtime.executor.postAfter(kLeaveCheck,
-                                    [weak = weak_from_this(), left = std::move(left)] {
-                                      if (const auto self = weak.lock()) self->checkLeft(left);
-                                    });
+  using Left = std::function<void(std::vector<PodRecord>)>;
+
+  void checkLeft(const Left& left) {
+    if (has_left || (isEmpty() && finish(left))) return;
+    later(kLeaveCheck, [left](Impl& self) { self.checkLeft(left); });
   }
 
-  bool finish() {
+  bool finish(const Left& left) {
     stop();
     if (auto removed = node.removeNode(); !removed) {
       VKB_LOG(deps.logger, Warn, "node not removed yet", {"node", name},
               {"message", removed.error().message});
       return false;
     }
+    has_left = true;
+    left(std::move(may_still_run));
     return true;
   }
 
-  void abandon(std::function<void(std::vector<PodRecord>)> left) {
+  /// Home's pods have to be known: those that are not would not be failed.
+  void abandon(const Left& left) {
+    if (has_left) return;
+    const auto again = [left](Impl& self) { self.abandon(left); };
+    {
+      std::lock_guard lock(mutex);
+      if (!home_synced) return later(kLeaveCheck, again);
+    }
     auto may_run = pods.abandonAll();
-    if (may_run && finish()) return left(std::move(*may_run));
     if (!may_run) {
       VKB_LOG(deps.logger, Warn, "home pods not released yet", {"cluster", name},
               {"message", may_run.error().message});
+      return later(std::chrono::seconds(2), again);
     }
-    deps.runtime.executor.postAfter(std::chrono::seconds(2),
-                                    [weak = weak_from_this(), left = std::move(left)] {
-                                      if (const auto self = weak.lock()) self->abandon(left);
-                                    });
+    may_still_run.insert(may_still_run.end(), may_run->begin(), may_run->end());
+    if (!finish(left)) later(std::chrono::seconds(2), again);
   }
 
   void stop() {
@@ -235,6 +269,7 @@ Result<void> Cluster::start() {
   auto known = self.deps.store.load(self.name);
   if (!known) return failure(known.error());
   self.since = self.deps.runtime.clock.wallNow();
+  self.leaving = self.options.config.leaving;
   const std::weak_ptr<Impl> weak = impl_;
   self.home_pods.whenSynced([weak] {
     const auto impl = weak.lock();
@@ -256,7 +291,7 @@ Result<void> Cluster::start() {
     }
     impl->evaluate();
   });
-  self.publishRegularly();
+  self.later(Duration::zero(), [](Impl& impl) { impl.publishRegularly(); });
   return {};
 }
 
@@ -266,14 +301,16 @@ void Cluster::leave(bool forget_target,
     std::lock_guard lock(impl_->mutex);
     impl_->leaving = true;
   }
-  if (forget_target) {
-    impl_->deps.runtime.executor.post([self = impl_, left = std::move(left)] { self->abandon(left); });
-    return;
-  }
-  impl_->evaluate();
-  impl_->checkLeft(std::move(left));
+  if (!forget_target) impl_->evaluate();
+  impl_->later(Duration::zero(), [forget_target, left = std::move(left)](Impl& self) {
+    forget_target ? self.abandon(left) : self.checkLeft(left);
+  });
 }
 
-void Cluster::stop() { impl_->stop(); }
+void Cluster::stop() {
+  impl_->tasks.shut();
+  impl_->stop();
+  impl_->tasks.close();
+}
 
 }  // namespace vkb::bridge

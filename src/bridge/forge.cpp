@@ -74,9 +74,11 @@ Json forge(const Json& home_pod, const ForgeContext& context) {
   Json annotations = forgedAnnotations(home_pod);
   Json spec = json::object(home_pod, {"spec"});
   forgeSpec(spec, home_pod, context);
-  const Json forged_keys = {{"labels", keysOf(labels)},
-                            {"annotations", keysOf(annotations)},
-                            {"images", imagesByContainer(spec)}};
+  Json forged_keys = {{"labels", keysOf(labels)},
+                      {"annotations", keysOf(annotations)},
+                      {"images", imagesByContainer(spec)}};
+  // Decided when it is made: a running delegate's labels are not re-keyed later.
+  if (context.rekey_labels) forged_keys["rekeyed"] = true;
 
   labels[kLabelHomeCluster] = context.home_id;
   labels[kLabelNode] = context.node;

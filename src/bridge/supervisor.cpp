@@ -1,5 +1,6 @@
 #include "bridge/supervisor.h"
 
+#include <atomic>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -26,7 +27,9 @@ struct Supervisor::Impl : std::enable_shared_from_this<Supervisor::Impl> {
     std::unique_ptr<Cluster> cluster;
     state::ClusterConfig config;
     std::string kubeconfig;  ///< content that it was started with
-    bool leaving = false;
+    bool leaving = false, forgetting = false;
+    /// Set from one of its own tasks: nothing is served any more.
+    std::shared_ptr<std::atomic<bool>> has_left = std::make_shared<std::atomic<bool>>(false);
   };
 
   Impl(Deps d, Options o) : deps(std::move(d)), options(std::move(o)) {}
@@ -35,7 +38,8 @@ struct Supervisor::Impl : std::enable_shared_from_this<Supervisor::Impl> {
   Options options;
   mutable std::mutex mutex;  ///< held over a whole reconcile()
   std::map<std::string, Served> served;
-  bool stopping = false, retry_set = false;
+  bool stopping = false;
+  std::atomic<bool> retry_set = false;
 
   Result<std::unique_ptr<Cluster>> startCluster(const state::ClusterConfig& config) {
     auto home = deps.connect_home(config);
@@ -72,7 +76,7 @@ struct Supervisor::Impl : std::enable_shared_from_this<Supervisor::Impl> {
                         found->second.config.options == config.options &&
                         found->second.config.target_id == config.target_id;
       const bool stays_after_all = found->second.leaving && !config.leaving;
-      if ((!same && !found->second.leaving) || stays_after_all) {
+      if ((!same && !found->second.leaving) || stays_after_all || *found->second.has_left) {
         // New credentials or options: the same pods go on under a new connection.
         VKB_LOG(deps.logger, Info, "cluster changed", {"cluster", config.name});
         served.erase(found);
@@ -98,27 +102,38 @@ struct Supervisor::Impl : std::enable_shared_from_this<Supervisor::Impl> {
                                                .kubeconfig = kubeconfig})
                   .first;
     }
-    if (config.leaving && !std::exchange(found->second.leaving, true)) {
-      found->second.cluster->leave(config.forget_target,
-                                   [weak = weak_from_this(), name = config.name](auto may_run) {
-                                     if (const auto self = weak.lock()) self->left(name, may_run);
-                                   });
-    }
+    if (config.leaving) leaveLocked(found->second, config);
   }
 
-  /// On an executor task of the cluster that has gone.
+  /// Who was asked to leave in order may be told later to forget the target.
+  void leaveLocked(Served& cluster, const state::ClusterConfig& config) {
+    const bool first = !std::exchange(cluster.leaving, true);
+    const bool forget = config.forget_target && !std::exchange(cluster.forgetting, true);
+    if (!first && !forget) return;
+    cluster.cluster->leave(config.forget_target,
+                           [this, name = config.name, has_left = cluster.has_left](auto may_run) {
+                             left(name, may_run);
+                             *has_left = true;
+                           });
+  }
+
+  /// On an executor task of the cluster that has gone, which its stop() waits for: takes no mutex.
   void left(const std::string& name, const std::vector<PodRecord>& may_still_run) {
     for (const PodRecord& record : may_still_run) {
       VKB_LOG(deps.logger, Warn, "may still run in the forgotten target", {"cluster", name},
               {"delegate", record.place_ns + "/" + record.place_name},
               {"home_pod", record.ns + "/" + record.name});
     }
+    // Joined again meanwhile: the next reconcile() serves it anew.
+    const auto config = deps.folder.cluster(name);
+    if (config && *config && !(*config)->leaving) return retryLater();
     // The folder goes last: whoever waits for `leave` waits for that.
     const auto forgotten = deps.database.forgetCluster(name);
     const auto removed = forgotten ? deps.folder.removeCluster(name) : forgotten;
     if (!removed) {
       VKB_LOG(deps.logger, Error, "cluster left, but not forgotten", {"cluster", name},
               {"message", removed.error().message});
+      retryLater();
     } else {
       VKB_LOG(deps.logger, Info, "cluster left", {"cluster", name});
     }
@@ -126,17 +141,12 @@ struct Supervisor::Impl : std::enable_shared_from_this<Supervisor::Impl> {
   }
 
   void retryLater() {
-    if (std::exchange(retry_set, true)) return;
+    if (retry_set.exchange(true)) return;
     deps.runtime.executor.postAfter(kRetry, [weak = weak_from_this()] {
       const auto self = weak.lock();
       if (!self) return;
-      {
-        std::lock_guard lock(self->mutex);
-        self->retry_set = false;
-      }
-      const auto done = self->reconcile();
-      std::lock_guard lock(self->mutex);
-      if (!done) self->retryLater();
+      self->retry_set = false;
+      if (!self->reconcile()) self->retryLater();
     });
   }
 

@@ -17,6 +17,14 @@ std::string homeUidOf(const Json& pod, const std::string& home_id, const std::st
   return json::str(labels, kLabelHomeUid);
 }
 
+/// What forge noted on the delegate.
+std::optional<bool> isRekeyed(const Json& pod) {
+  const auto noted =
+      json::parse(json::str(pod, {"metadata", "annotations", kAnnotationForgedKeys}));
+  if (!noted || !noted->is_object()) return std::nullopt;
+  return json::boolean(*noted, {"rekeyed"});
+}
+
 bool isBeingDeleted(const json::ObjectPtr& object) {
   return !json::str(object->parse(), {"metadata", "deletionTimestamp"}).empty();
 }
@@ -24,17 +32,33 @@ bool isBeingDeleted(const json::ObjectPtr& object) {
 }  // namespace
 
 std::optional<TargetPods::Delegate> TargetPods::find(const std::string& home_uid,
-                                                     const std::string& recorded_uid) const {
+                                                     const std::string& recorded_uid,
+                                                     const std::string& place) const {
   std::lock_guard lock(mutex_);
-  std::string uid = recorded_uid;
-  if (uid.empty()) {
-    const auto by_home = by_home_uid_.find(home_uid);
-    if (by_home == by_home_uid_.end()) return std::nullopt;
-    uid = by_home->second;
+  const auto recorded = delegates_.find(recorded_uid);
+  const bool known = recorded != delegates_.end();
+  if (known && !recorded->second.gone) return recorded->second;
+  const Delegate* elsewhere = nullptr;
+  if (const auto all = by_home_uid_.find(home_uid); all != by_home_uid_.end()) {
+    for (const std::string& uid : all->second) {
+      const Delegate& delegate = delegates_.at(uid);
+      if (delegate.gone || (!recorded_uid.empty() && !delegate.labelled)) continue;
+      if (delegate.pod->key() == place) return delegate;
+      if (elsewhere == nullptr) elsewhere = &delegate;
+    }
   }
-  const auto found = delegates_.find(uid);
-  if (found == delegates_.end()) return std::nullopt;
-  return found->second;
+  if (recorded_uid.empty() && elsewhere != nullptr) return *elsewhere;
+  return known ? std::optional(recorded->second) : std::nullopt;
+}
+
+void TargetPods::dropEnded(const std::string& home_uid, const std::string& recorded_uid) {
+  std::lock_guard lock(mutex_);
+  const auto all = by_home_uid_.find(home_uid);
+  if (all == by_home_uid_.end()) return;
+  const std::vector<std::string> uids = all->second;
+  for (const std::string& uid : uids) {
+    if (uid != recorded_uid && delegates_.at(uid).gone) eraseLocked(uid);
+  }
 }
 
 std::optional<TargetPods::Delegate> TargetPods::at(const std::string& ns,
@@ -65,9 +89,15 @@ void TargetPods::forget(const std::string& delegate_uid) {
   std::lock_guard lock(mutex_);
   recorded_.erase(delegate_uid);
   const auto found = delegates_.find(delegate_uid);
-  if (found == delegates_.end() || !found->second.gone) return;
-  const auto by_home = by_home_uid_.find(found->second.home_uid);
-  if (by_home != by_home_uid_.end() && by_home->second == delegate_uid) by_home_uid_.erase(by_home);
+  if (found != delegates_.end() && found->second.gone) eraseLocked(delegate_uid);
+}
+
+void TargetPods::eraseLocked(const std::string& delegate_uid) {
+  const auto found = delegates_.find(delegate_uid);
+  const auto siblings = by_home_uid_.find(found->second.home_uid);
+  std::erase(siblings->second, delegate_uid);
+  if (siblings->second.empty()) by_home_uid_.erase(siblings);
+  recorded_.erase(delegate_uid);
   delegates_.erase(found);
 }
 
@@ -132,22 +162,27 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& object) {
   const Json pod = object->parse();
   std::string home_uid =
       may_be_labelled ? homeUidOf(pod, options_.home_id, options_.node) : std::string();
-  const bool labelled = !home_uid.empty();
-  if (!labelled && !ours_by_uid) {
+  if (home_uid.empty() && !ours_by_uid) {
     const bool placed = !json::str(pod, {"spec", "nodeName"}).empty();
     usage_changed_ |= setForeignLocked(object->uid, placed ? requestsOf(pod) : Resources{});
     return "";
   }
-  if (recorded != recorded_.end()) {
-    home_uid = recorded->second;
-  } else if (known != delegates_.end()) {
+  const std::string label = home_uid;
+  if (known != delegates_.end()) {
     home_uid = known->second.home_uid;
+  } else if (recorded != recorded_.end()) {
+    home_uid = recorded->second;
   }
-  delegates_[object->uid] = {.pod = object,
-                             .home_uid = home_uid,
-                             .labelled = labelled,
-                             .observed = clock_.now()};
-  by_home_uid_[home_uid] = object->uid;
+  // Somebody else's until its labels were put on, perhaps.
+  usage_changed_ |= setForeignLocked(object->uid, {});
+  if (known == delegates_.end()) by_home_uid_[home_uid].push_back(object->uid);
+  Delegate& delegate = delegates_[object->uid];
+  const auto rekeyed = delegate.rekeyed ? delegate.rekeyed : isRekeyed(pod);
+  delegate = {.pod = object,
+              .home_uid = home_uid,
+              .labelled = label == home_uid,
+              .rekeyed = rekeyed,
+              .observed = clock_.now()};
   by_place_[object->key()] = object->uid;
   return home_uid;
 }

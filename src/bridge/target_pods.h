@@ -21,6 +21,8 @@ class TargetPods final : public kube::ReflectorSink {
     json::ObjectPtr pod;     ///< last version seen
     std::string home_uid;
     bool labelled = true;    ///< our labels are on it (else only its recorded UID says it is ours)
+    /// Made with re-keyed labels? Nothing where forge's note on it was edited away before we saw it.
+    std::optional<bool> rekeyed{};
     bool gone = false;       ///< no longer there; kept for its last words until forget()
     bool gone_seen = false;  ///< its DELETED came, after a deletionTimestamp
     TimePoint observed{};
@@ -32,9 +34,13 @@ class TargetPods final : public kube::ReflectorSink {
   };
   TargetPods(const Clock& clock, Options options) : clock_(clock), options_(std::move(options)) {}
 
-  /// The delegate made for a home pod UID: the recorded one where a UID was recorded, else any that
-  /// carries its label.
-  std::optional<Delegate> find(const std::string& home_uid, const std::string& recorded_uid) const;
+  /// The delegate made for a home pod UID. With a recorded UID: that one, or while it is not there
+  /// one with our labels at `place` (put back from a backup, say). Without: any that is there, the
+  /// one at `place` before a copy under another name. `place` is "<ns>/<name>".
+  std::optional<Delegate> find(const std::string& home_uid, const std::string& recorded_uid,
+                               const std::string& place) const;
+  /// Drops what is gone and is not the recorded one: nobody will ask for its last words.
+  void dropEnded(const std::string& home_uid, const std::string& recorded_uid);
   /// A delegate of ours, for whichever home pod, that has this name now.
   std::optional<Delegate> at(const std::string& ns, const std::string& name) const;
   /// Those that are there.
@@ -55,16 +61,18 @@ class TargetPods final : public kube::ReflectorSink {
   std::string upsertLocked(const json::ObjectPtr& object);
   std::string removeLocked(const std::string& uid, const json::ObjectPtr& last, bool seen);
   bool setForeignLocked(const std::string& uid, Resources usage);
+  void eraseLocked(const std::string& delegate_uid);
   void notify(const std::vector<std::string>& home_uids, bool usage_changed);
 
   const Clock& clock_;
   const Options options_;
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Delegate> delegates_;       ///< by delegate UID
-  std::unordered_map<std::string, std::string> by_home_uid_;  ///< home UID -> delegate UID
-  std::unordered_map<std::string, std::string> by_place_;     ///< ns/name -> delegate UID
-  std::unordered_map<std::string, std::string> recorded_;     ///< delegate UID -> home UID
-  std::unordered_map<std::string, Resources> foreign_;        ///< by UID; only what takes something
+  std::unordered_map<std::string, Delegate> delegates_;  ///< by delegate UID
+  /// Home UID -> delegate UIDs: one, but where somebody copied a delegate with its labels.
+  std::unordered_map<std::string, std::vector<std::string>> by_home_uid_;
+  std::unordered_map<std::string, std::string> by_place_;  ///< ns/name -> delegate UID
+  std::unordered_map<std::string, std::string> recorded_;  ///< delegate UID -> home UID
+  std::unordered_map<std::string, Resources> foreign_;     ///< by UID; only what takes something
   Resources foreign_total_;
   bool usage_changed_ = false;
 };

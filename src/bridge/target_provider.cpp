@@ -13,6 +13,12 @@ namespace vkb::bridge {
 
 using Ownership = ProviderPod::Ownership;
 
+namespace {
+
+std::string keyOf(const PodPlace& place) { return place.ns + "/" + place.name; }
+
+}  // namespace
+
 TargetProvider::TargetProvider(Deps deps, Options options)
     : deps_(deps),
       options_(std::move(options)),
@@ -91,16 +97,32 @@ Result<PodPlace> TargetProvider::placePod(const Json& pod) {
   return place;
 }
 
-std::string TargetProvider::inputsHash(const Json& pod) {
-  const bool rekey = !options_.cluster.keep_labels && isShared(choosePlace(pod).ns);
-  return bridge::inputsHash(pod, rekey);
+bool TargetProvider::rekeysLabels(const std::string& home_uid, const std::string& recorded_uid,
+                                  const PodPlace& place) const {
+  const auto delegate = pods_.find(home_uid, recorded_uid, keyOf(place));
+  if (delegate && delegate->rekeyed) return *delegate->rekeyed;
+  return !options_.cluster.keep_labels && isShared(place.ns);
 }
 
-Result<std::string> TargetProvider::ensureNamespace(const std::string& ns) {
-  Json object;
-  if (const auto present = namespaces_.get("", ns)) {
-    object = present->parse();
-  } else {
+std::string TargetProvider::inputsHash(const Json& pod) {
+  return bridge::inputsHash(
+      pod, rekeysLabels(json::str(pod, {"metadata", "uid"}), "", choosePlace(pod)));
+}
+
+/// A namespace that was deleted and made again while the cache was not told has another UID: a
+/// delegate owned by the old one would be collected as garbage.
+Result<std::optional<Json>> TargetProvider::readNamespace(const std::string& ns) {
+  const auto present = namespaces_.get("", ns);
+  if (!present) return std::optional<Json>();
+  if (namespaces_.isHealthy()) return std::optional<Json>(present->parse());
+  return deps_.target.get(kube::kNamespaces, "", ns);
+}
+
+Result<TargetProvider::Namespace> TargetProvider::ensureNamespace(const std::string& ns) {
+  auto known = readNamespace(ns);
+  if (!known) return failure(known.error());
+  std::optional<Json> object = std::move(*known);
+  if (!object) {
     const Json wanted{{"apiVersion", "v1"},
                       {"kind", "Namespace"},
                       {"metadata",
@@ -113,31 +135,37 @@ Result<std::string> TargetProvider::ensureNamespace(const std::string& ns) {
       auto read = deps_.target.get(kube::kNamespaces, "", ns);
       if (!read) return failure(read.error());
       if (!*read) return failure(made.error());
-      object = std::move(**read);
+      object = std::move(*read);
     }
   }
-  if (auto allowed = checkNamespace(ns, object); !allowed) return failure(allowed.error());
-  if (json::str(object, {"status", "phase"}) == "Terminating") {
+  if (auto allowed = checkNamespace(ns, *object); !allowed) return failure(allowed.error());
+  if (json::str(*object, {"status", "phase"}) == "Terminating") {
     return failure({.code = 403,
                     .reason = "NamespaceTerminating",
                     .message = "namespace " + ns + " is being deleted in the target"});
   }
-  return json::str(object, {"metadata", "uid"});
+  return Namespace{.uid = json::str(*object, {"metadata", "uid"}), .shared = !isMarked(*object)};
 }
 
-ForgeContext TargetProvider::forgeContext(const PodRecord& record,
-                                          const std::string& namespace_uid) const {
+ForgeContext TargetProvider::forgeContext(const PodRecord& record, std::string namespace_uid,
+                                          bool rekey) const {
   return {.home_id = options_.home_id,
           .node = options_.node,
           .place = {record.place_ns, record.place_name},
-          .namespace_uid = namespace_uid,
-          .rekey_labels = !options_.cluster.keep_labels && isShared(record.place_ns)};
+          .namespace_uid = std::move(namespace_uid),
+          .rekey_labels = rekey};
+}
+
+std::optional<TargetPods::Delegate> TargetProvider::find(const PodRecord& record) const {
+  return pods_.find(record.uid, record.provider_uid,
+                    keyOf({record.place_ns, record.place_name}));
 }
 
 Result<ProviderPod> TargetProvider::createPod(const Json& pod, const PodRecord& record) {
-  auto namespace_uid = ensureNamespace(record.place_ns);
-  if (!namespace_uid) return failure(namespace_uid.error());
-  const Json delegate = forge(pod, forgeContext(record, *namespace_uid));
+  auto ns = ensureNamespace(record.place_ns);
+  if (!ns) return failure(ns.error());
+  const bool rekey = !options_.cluster.keep_labels && ns->shared;
+  const Json delegate = forge(pod, forgeContext(record, std::move(ns->uid), rekey));
   auto made = deps_.target.create(kube::kPods, record.place_ns, delegate);
   if (made) {
     pods_.remember(json::str(*made, {"metadata", "uid"}), record.uid);
@@ -172,12 +200,17 @@ Result<ProviderPod> TargetProvider::createPod(const Json& pod, const PodRecord& 
 }
 
 Result<void> TargetProvider::updatePod(const Json& pod, const PodRecord& record) {
-  const auto delegate = pods_.find(record.uid, record.provider_uid);
+  const auto delegate = find(record);
   if (!delegate || delegate->gone) return {};
-  auto namespace_uid = ensureNamespace(record.place_ns);
-  if (!namespace_uid) return failure(namespace_uid.error());
+  // It is there already: whether pods may still go there is no question. Without a UID the adoption
+  // guard stays as it is.
+  auto ns = readNamespace(record.place_ns);
+  if (!ns) return failure(ns.error());
+  const std::string namespace_uid = *ns ? json::str(**ns, {"metadata", "uid"}) : "";
+  const PodPlace place{record.place_ns, record.place_name};
+  const bool rekey = rekeysLabels(record.uid, record.provider_uid, place);
   const auto patch =
-      updatePatch(pod, delegate->pod->parse(), forgeContext(record, *namespace_uid));
+      updatePatch(pod, delegate->pod->parse(), forgeContext(record, namespace_uid, rekey));
   if (!patch) return {};
   auto answer = deps_.target.patch(kube::kPods, record.place_ns, record.place_name,
                                    kube::PatchType::kStrategicMerge, *patch);
@@ -187,9 +220,16 @@ Result<void> TargetProvider::updatePod(const Json& pod, const PodRecord& record)
 
 Result<void> TargetProvider::deletePod(const PodRecord& record,
                                        std::optional<std::int64_t> grace_seconds) {
-  auto asked = deps_.target.remove(
-      kube::kPods, record.place_ns, record.place_name,
-      {.grace_period_seconds = grace_seconds, .uid = record.provider_uid});
+  // The one that peekPod() speaks of: after a backup was put back, not the recorded UID.
+  const auto delegate = find(record);
+  const std::string uid = delegate ? delegate->pod->uid : record.provider_uid;
+  if (uid.empty()) {
+    return failure({.reason = reasons::kInternal,
+                    .message = "the delegate " + record.place_ns + "/" + record.place_name +
+                               " is not deleted: its UID is not known"});
+  }
+  auto asked = deps_.target.remove(kube::kPods, record.place_ns, record.place_name,
+                                   {.grace_period_seconds = grace_seconds, .uid = uid});
   // 409: the UID precondition failed, so ours is gone and another pod has its name.
   if (!asked && !asked.error().isNotFound() && asked.error().code != 409) return asked;
   return {};
@@ -227,7 +267,15 @@ ProviderPod TargetProvider::describe(const TargetPods::Delegate& delegate) const
 
 ProviderPod TargetProvider::peekPod(const Json* pod, const std::string& home_uid,
                                     const PodRecord* record) {
-  if (const auto own = pods_.find(home_uid, record ? record->provider_uid : "")) {
+  PodPlace place;
+  if (record && !record->place_name.empty()) {
+    place = {record->place_ns, record->place_name};
+  } else if (pod) {
+    place = choosePlace(*pod);
+  }
+  const std::string recorded_uid = record ? record->provider_uid : "";
+  pods_.dropEnded(home_uid, recorded_uid);
+  if (const auto own = pods_.find(home_uid, recorded_uid, keyOf(place))) {
     if (!own->gone) return describe(*own);
     ProviderPod absent;
     absent.gone_seen = own->gone_seen;
@@ -235,9 +283,6 @@ ProviderPod TargetProvider::peekPod(const Json* pod, const std::string& home_uid
     return absent;
   }
   if (!pod) return {};
-  const PodPlace place = record && !record->place_name.empty()
-                             ? PodPlace{record->place_ns, record->place_name}
-                             : choosePlace(*pod);
   if (const auto other = pods_.at(place.ns, place.name)) {
     ProviderPod predecessor = describe(*other);
     predecessor.ownership = Ownership::kPredecessor;
@@ -254,7 +299,7 @@ Result<ProviderPod> TargetProvider::getPod(const PodRecord& record) {
 }
 
 Result<Json> TargetProvider::getPodStatus(const Json& pod, const PodRecord& record) {
-  const auto delegate = pods_.find(record.uid, record.provider_uid);
+  const auto delegate = find(record);
   if (!delegate) return json::object(pod, {"status"});
   return reflect(pod, delegate->pod->parse(), {.host_ip = options_.host_ip});
 }
@@ -268,7 +313,7 @@ std::vector<ProviderPod> TargetProvider::getPods() {
 void TargetProvider::forgetPod(const PodRecord& record) { pods_.forget(record.provider_uid); }
 
 std::string TargetProvider::podNode(const PodRecord& record) {
-  const auto delegate = pods_.find(record.uid, record.provider_uid);
+  const auto delegate = find(record);
   return delegate ? json::str(delegate->pod->parse(), {"spec", "nodeName"}) : "";
 }
 

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/log.h"
@@ -69,13 +70,24 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   void notifyNode(std::function<void()> changed) override;
 
  private:
-  /// UID of the target namespace, made with our mark when it is missing.
-  Result<std::string> ensureNamespace(const std::string& ns);
+  struct Namespace {
+    std::string uid;
+    bool shared = false;  ///< without our mark: others may use it too
+  };
+  /// The target's namespace, made with our mark when it is missing.
+  Result<Namespace> ensureNamespace(const std::string& ns);
+  /// From the cache while that is kept up to date, else from the target. Nothing: there is none.
+  Result<std::optional<Json>> readNamespace(const std::string& ns);
   /// May pods go into this namespace object of the target?
   Result<void> checkNamespace(const std::string& ns, const Json& object) const;
   bool isMarked(const Json& ns) const;
   bool isShared(const std::string& ns) const;
-  ForgeContext forgeContext(const PodRecord& record, const std::string& namespace_uid) const;
+  /// Are the labels of this home pod's delegate re-keyed? As it was made; while there is none, as
+  /// it would be made now.
+  bool rekeysLabels(const std::string& home_uid, const std::string& recorded_uid,
+                    const PodPlace& place) const;
+  std::optional<TargetPods::Delegate> find(const PodRecord& record) const;
+  ForgeContext forgeContext(const PodRecord& record, std::string namespace_uid, bool rekey) const;
   ProviderPod describe(const Json& delegate, const PodRecord& record) const;
   ProviderPod describe(const TargetPods::Delegate& delegate) const;
   void onNamespace(const json::ObjectPtr& before, const json::ObjectPtr& after);

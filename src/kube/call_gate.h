@@ -24,10 +24,16 @@ class CallGate {
     return true;
   }
 
-  void close() {
-    std::unique_lock lock(mutex_);
+  /// No call begins any more; does not wait for one under way.
+  void shut() {
+    const std::lock_guard lock(mutex_);
     closed_ = true;
     idle_.notify_all();
+  }
+
+  void close() {
+    shut();
+    std::unique_lock lock(mutex_);
     if (owner_ == std::this_thread::get_id()) return;
     idle_.wait(lock, [&] { return owner_ == std::thread::id(); });
   }

@@ -22,7 +22,8 @@ struct RestClientOptions {
 /// again. 429 and 503 with Retry-After are returned, not waited for.
 /// Metrics: rest_client_requests_total{cluster,method,code},
 /// rest_client_request_duration_seconds{cluster,verb}.
-/// Threads: one a running watch, owned by its handle.
+/// Threads: "vkb-watch", one a running watch: stopped by its handle, waited for by the client,
+/// whose end calls off everything under way. The references outlive the client.
 Result<std::unique_ptr<Client>> makeRestClient(const ClusterAccess& access, const Clock& clock,
                                                Random& random, base::Logger& logger,
                                                base::Metrics& metrics, RestClientOptions options);

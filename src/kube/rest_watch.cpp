@@ -35,8 +35,12 @@ class RestWatches::Watch {
     return gate_.pass([&] { call(handler_); });
   }
 
-  /// From now on no handler call begins; one under way has ended, unless this is that call.
+  /// From now on no handler call begins.
+  void shut() { gate_.shut(); }
+
+  /// Also, one under way has ended, unless this is that call.
   void stop() {
+    gate_.shut();  // first: what abort() wakes must not be told as a broken connection
     {
       const std::lock_guard lock(mutex_);
       stopped_ = true;
@@ -73,6 +77,7 @@ RestWatches::~RestWatches() {
   std::unique_lock lock(mutex_);
   const auto running = running_;
   lock.unlock();
+  for (const auto& watch : running) watch->shut();
   exchange_.shutdown();  // some may be connecting
   for (const auto& watch : running) watch->stop();
   lock.lock();

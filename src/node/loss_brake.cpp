@@ -8,14 +8,18 @@ constexpr std::chrono::seconds kWindow{60};
 constexpr std::size_t kAlwaysAllowed = 10;
 }  // namespace
 
-bool LossBrake::allow(std::size_t total) {
+LossBrake::Verdict LossBrake::allow(const std::string& uid, std::size_t total) {
   std::lock_guard lock(mutex_);
-  if (engaged_) return false;
+  if (engaged_) return Verdict::kHeld;
   const TimePoint now = clock_.now();
-  while (!verdicts_.empty() && verdicts_.front() + kWindow <= now) verdicts_.pop_front();
-  verdicts_.push_back(now);
+  if (now < believed_until_) return Verdict::kAllowed;
+  while (!verdicts_.empty() && verdicts_.front().first + kWindow <= now) verdicts_.pop_front();
+  for (const auto& [at, counted] : verdicts_) {
+    if (counted == uid) return Verdict::kAllowed;
+  }
+  verdicts_.emplace_back(now, uid);
   engaged_ = verdicts_.size() > std::max(kAlwaysAllowed, total / 10);
-  return !engaged_;
+  return engaged_ ? Verdict::kTripped : Verdict::kAllowed;
 }
 
 bool LossBrake::engaged() const {
@@ -25,8 +29,10 @@ bool LossBrake::engaged() const {
 
 void LossBrake::release() {
   std::lock_guard lock(mutex_);
+  if (!engaged_) return;
   engaged_ = false;
   verdicts_.clear();
+  believed_until_ = clock_.now() + kWindow;
 }
 
 }  // namespace vkb::node

@@ -65,17 +65,20 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
   Outcome syncNode() {
     const TimePoint begin = deps.runtime.clock.now();
     std::optional<Json> conditions;
+    bool leaving;
     {
       std::lock_guard lock(mutex);
       if (patched != TimePoint{} && begin < patched + kPatchSpacing) {
         return Outcome::after(patched + kPatchSpacing - begin);
       }
       if (state) conditions = nodeConditions(*state, message);
+      leaving = state == ProviderState::kLeaving;
     }
     auto present = deps.home.get(kube::kNodes, "", options.node);
     if (!present) return fail(present.error());
-    // Before the first verdict the node is only looked up, so that its lease goes on.
-    if (!conditions && !*present) return Outcome::done();
+    // Before the first verdict the node is only looked up, so that its lease goes on. One that
+    // was deleted while its cluster leaves stays away (design §7).
+    if ((!conditions || leaving) && !*present) return Outcome::done();
     const Json provided = deps.provider.node();
     auto written = *present ? patchNode(**present, provided, conditions)
                             : registerNode(provided, *conditions);

@@ -13,6 +13,16 @@ bool neverSent(const PlanInput& in) { return !in.record || *in.record == State::
 
 bool creating(const PlanInput& in) { return in.record == State::kCreating; }
 
+/// A create that was never answered may still take effect. While the delegate has the name it
+/// cannot; so the delegate stays, and home waits, until that time has passed.
+bool attemptPending(const PlanInput& in) {
+  return in.record && *in.record != State::kWaiting && !in.attempt_expired;
+}
+
+Plan deleteDelegate(const PlanInput& in, bool reflect) {
+  return {attemptPending(in) ? Action::kWaitForAttempt : Action::kDeleteDelegate, reflect};
+}
+
 /// The target cannot be read or written: only what needs neither is left.
 Plan planWithoutTarget(const PlanInput& in) {
   const bool never_made = neverSent(in) && !mine(in);
@@ -32,7 +42,7 @@ Plan planActive(const PlanInput& in) {
     if (neverSent(in) || creating(in)) return {Action::kAdopt};
     if (in.record == State::kDeleting) {
       // Home came back under a UID that was being cleaned away (a restored etcd): finish that.
-      return {in.delegate.deleting ? Action::kReflect : Action::kDeleteDelegate, true};
+      return in.delegate.deleting ? Plan{Action::kReflect, true} : deleteDelegate(in, true);
     }
     if (in.outdated && !in.delegate.deleting && !in.delegate.terminal) {
       return {Action::kUpdate, true};
@@ -55,7 +65,7 @@ Plan planTerminal(const PlanInput& in) {
   if (mine(in)) {
     if (neverSent(in) || creating(in)) return {Action::kAdopt};
     // Somebody failed the pod at home: its containers must not go on (invariant 4).
-    if (!in.delegate.terminal && !in.delegate.deleting) return {Action::kDeleteDelegate};
+    if (!in.delegate.terminal && !in.delegate.deleting) return deleteDelegate(in, false);
     return {in.record == State::kTerminal ? Action::kNothing : Action::kMarkTerminal};
   }
   if (creating(in)) {
@@ -68,10 +78,10 @@ Plan planDeleting(const PlanInput& in) {
   if (mine(in)) {
     if (neverSent(in) || creating(in)) return {Action::kAdopt};
     const bool ask = !in.delegate.deleting || in.shorter_grace;
-    return {ask ? Action::kDeleteDelegate : Action::kReflect, true};
+    return ask ? deleteDelegate(in, true) : Plan{Action::kReflect, true};
   }
   if (neverSent(in)) return {Action::kRelease};
-  if (creating(in) && !in.attempt_expired) return {Action::kWaitForAttempt};
+  if (attemptPending(in)) return {Action::kWaitForAttempt};
   if (in.delegate.gone_seen) return {Action::kRelease, true};
   return {Action::kProveGoneThenRelease};
 }
@@ -80,20 +90,20 @@ Plan planDeleting(const PlanInput& in) {
 Plan planReleased(const PlanInput& in) {
   if (mine(in)) {
     if (neverSent(in) || creating(in)) return {Action::kAdopt};
-    return {in.delegate.deleting ? Action::kWait : Action::kDeleteDelegate};
+    return in.delegate.deleting ? Plan{Action::kWait} : deleteDelegate(in, false);
   }
-  return {creating(in) && !in.attempt_expired ? Action::kWaitForAttempt : Action::kNothing};
+  return {attemptPending(in) ? Action::kWaitForAttempt : Action::kNothing};
 }
 
 Plan planAbsent(const PlanInput& in) {
   if (mine(in)) {
     if (neverSent(in) || creating(in)) return {Action::kAdopt};
     if (in.delegate.deleting) return {Action::kWait};
-    return {Action::kDeleteOrphan};
+    return {attemptPending(in) ? Action::kWaitForAttempt : Action::kDeleteOrphan};
   }
   if (!in.record) return {};
   if (neverSent(in)) return {Action::kForget};
-  if (creating(in) && !in.attempt_expired) return {Action::kWaitForAttempt};
+  if (attemptPending(in)) return {Action::kWaitForAttempt};
   return {in.delegate.gone_seen ? Action::kForget : Action::kProveGoneThenForget};
 }
 

@@ -21,7 +21,7 @@ struct PlanInput {
   HomePod home = HomePod::kAbsent;
   /// PodRecord::State::kWaiting counts as none: nothing was ever sent.
   std::optional<PodRecord::State> record{};
-  /// kCreating only: the last attempt can no longer take effect.
+  /// No create attempt without an answer can take effect any more.
   bool attempt_expired = false;
   ProviderPod delegate{};    ///< from cache
   bool outdated = false;     ///< mine, and made from other inputs than home's present ones

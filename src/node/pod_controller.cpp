@@ -51,11 +51,13 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
     return PodTurn(context, uid, target, message).run();
   }
 
-  /// A version of a home pod that came while it backs off ends the wait only if it is another
-  /// question: else our own status patches would turn every backoff into a loop.
+  /// A version of a home pod that came while it backs off, or while the turn that will fail is
+  /// under way, ends the wait only if it is another question: else our own status patches would
+  /// turn every backoff into a loop.
   void onHomePod(const json::ObjectPtr& before, const json::ObjectPtr& after) {
     const std::string& uid = (after ? after : before)->uid;
-    if (!before || !after || before->uid != after->uid || !queue.isBackingOff(uid)) {
+    const bool answer_pending = queue.isBackingOff(uid) || queue.isRunning(uid);
+    if (!before || !after || before->uid != after->uid || !answer_pending) {
       if (before && after && before->uid != after->uid) queue.enqueueNow(before->uid);
       queue.enqueueNow(uid);
       return;

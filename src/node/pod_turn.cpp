@@ -15,7 +15,7 @@ using Ownership = ProviderPod::Ownership;
 
 /// A create attempt can take effect until the server's own time limit, plus what the request may
 /// have spent in sockets and proxies on its way.
-constexpr std::chrono::seconds kAttemptWindow = kube::kWriteTimeout + std::chrono::seconds(20);
+constexpr std::chrono::seconds kAttemptWindow = kube::kWriteCallDeadline + kube::kWriteTimeout;
 /// A cache that is behind a proof catches up within this.
 constexpr std::chrono::seconds kCacheLag{1};
 /// Turns that only write things down follow each other; more than this is a broken plan().
@@ -83,14 +83,18 @@ PlanInput PodTurn::observe() {
 }
 
 /// The store was lost, the home pod remembers: without its delegate it must not start again
-/// (invariant 4). The annotation alone proves nothing, anybody can write it, e.g. into a template;
-/// a pod whose containers never started loses nothing by being made.
+/// (invariant 4), nor go before it (6). The annotation alone proves nothing, anybody can write it,
+/// e.g. into a template; a pod whose containers never started loses nothing by being made, and one
+/// that is being deleted costs a GET at most.
 void PodTurn::rebuildRecord() {
+  // Released by us and still in the cache: it was forgotten in order.
+  if (home_.state == HomePod::kReleased) return;
   const std::string hint =
       json::str(home_.pod, {"metadata", "annotations", c_.options.delegate_annotation});
   const auto first = hint.find('/');
   const auto second = hint.find('/', first == std::string::npos ? first : first + 1);
-  if (second == std::string::npos || !hasStarted(home_.pod)) return;
+  if (second == std::string::npos) return;
+  if (home_.state != HomePod::kDeleting && !hasStarted(home_.pod)) return;
   PodRecord record = freshRecord();
   record.state = State::kCreated;
   record.place_ns = hint.substr(0, first);
@@ -104,16 +108,16 @@ PodTurn::Step PodTurn::act(const Plan& next) {
   switch (next.action) {
     case Action::kNothing:
     case Action::kWait: return {};
-    case Action::kWaitForAttempt: return waitForAttempt();
+    case Action::kWaitForAttempt: return waitForAttempt(next.reflect);
     case Action::kMarkUnreachable: return markUnreachable();
     case Action::kCreate: return create();
     case Action::kAdopt: return adopt();
     case Action::kRefuseTaken:
-      return fail({.code = 409,
-                   .reason = "NameTaken",
-                   .message = "a pod " + delegate_.place.ns + "/" + delegate_.place.name +
-                              " that is not this bridge's exists in the target; it is left alone",
-                   .retry = Retry::kNever});
+      return refuse({.code = 409,
+                     .reason = "NameTaken",
+                     .message = "a pod " + delegate_.place.ns + "/" + delegate_.place.name +
+                                " that is not this bridge's exists in the target; it is left alone",
+                     .retry = Retry::kNever});
     case Action::kUpdate: return update();
     case Action::kReflect: return next.reflect ? reflectOnly() : Step{};
     case Action::kMarkTerminal: {
@@ -127,7 +131,7 @@ PodTurn::Step PodTurn::act(const Plan& next) {
     case Action::kProveGoneThenRelease: return proveGoneThen(true);
     case Action::kRelease: return release(next.reflect);
     case Action::kProveGoneThenForget: return proveGoneThen(false);
-    case Action::kForget: return forget();
+    case Action::kForget: return forgetAbsent();
   }
   return {};
 }
@@ -137,7 +141,7 @@ PodTurn::Step PodTurn::create() {
   if (!record_) record_ = freshRecord();
   if (record_->state != State::kCreating) {
     auto place = c_.deps.provider.placePod(home_.pod);
-    if (!place) return fail(place.error());
+    if (!place) return refuse(place.error());
     record_->place_ns = place->ns;
     record_->place_name = place->name;
   }
@@ -146,16 +150,18 @@ PodTurn::Step PodTurn::create() {
   const WallTime earlier_attempt = record_->attempt_expires;
   record_->state = State::kCreating;
   record_->attempt_expires = wallNow() + kAttemptWindow;
-  if (auto written = put(); !written) return fail(written.error());
+  if (auto written = put(); !written) {
+    record_ = c_.records.find(uid_);  // nothing was sent: the record must not come to say so
+    return fail(written.error());
+  }
 
   const auto created = c_.deps.provider.createPod(home_.pod, *record_);
+  // With an answer this attempt is over. An earlier, unanswered one may still be under way.
+  const bool answered = created || !created.error().isUnanswered();
+  if (answered) record_->attempt_expires = earlier_attempt;
   if (!created) {
-    if (!created.error().isUnanswered()) {
-      // A clear no: this attempt made nothing. An earlier, unanswered one still may.
-      record_->attempt_expires = earlier_attempt;
-      if (earlier_attempt <= wallNow()) record_->state = State::kWaiting;
-    }
-    return fail(created.error());
+    if (answered && earlier_attempt <= wallNow()) record_->state = State::kWaiting;
+    return refuse(created.error());
   }
   record_->state = State::kCreated;
   record_->provider_uid = created->uid;
@@ -185,7 +191,10 @@ PodTurn::Step PodTurn::adopt() {
 
 PodTurn::Step PodTurn::update() {
   if (auto updated = c_.deps.provider.updatePod(home_.pod, *record_); !updated) {
-    return fail(updated.error());
+    // What the delegate says is true all the same.
+    update_failed_ = true;
+    if (auto told = reflect(); !told) return fail(told.error());
+    return refuse(updated.error());
   }
   record_->inputs_hash = inputs_hash_;
   clearFailure();
@@ -223,8 +232,16 @@ Result<void> PodTurn::reflect() {
   if (record_->state == State::kCreated && isTerminalPhase(record_->phase)) {
     record_->state = State::kTerminal;
   }
-  clearFailure();
+  // A refused or failed update goes on being true while statuses flow.
+  if (!update_failed_ && !isRefused()) clearFailure();
   return put();
+}
+
+/// Before an end: worth a retry, but a status that home will not take keeps no pod that is gone.
+Result<void> PodTurn::sayLastWords() {
+  auto told = reflect();
+  if (!told && told.error().retry == Retry::kFast) return told;
+  return {};
 }
 
 PodTurn::Step PodTurn::markUnreachable() {
@@ -264,7 +281,7 @@ PodTurn::Step PodTurn::proveLost(bool reflect_first) {
   if (proof->ownership == Ownership::kMine) return {.outcome = Outcome::after(kCacheLag)};
   if (reflect_first) {
     // Its last words may be that it ended by itself: then that is its end.
-    if (auto told = reflect(); !told) return fail(told.error());
+    if (auto told = sayLastWords(); !told) return fail(told.error());
     if (record_->state == State::kTerminal) return {};
   }
   if (!allowLoss()) return {};
@@ -287,16 +304,27 @@ PodTurn::Step PodTurn::proveGoneThen(bool release_home) {
   const auto proof = c_.deps.provider.getPod(*record_);
   if (!proof) return fail(proof.error());
   if (proof->ownership == Ownership::kMine) return {.outcome = Outcome::after(kCacheLag)};
-  if (!release_home) return forget();
+  if (!release_home) return forgetAbsent();
   if (!allowLoss()) return {};
   return release(false);
 }
 
 PodTurn::Step PodTurn::release(bool reflect_first) {
   if (reflect_first) {
-    if (auto told = reflect(); !told) return fail(told.error());
+    if (auto told = sayLastWords(); !told) return fail(told.error());
   }
   if (auto released = c_.homes.release(home_.pod); !released) return fail(released.error());
+  return forget();
+}
+
+/// What the record remembers (that containers ran once) must outlive a home cache that is wrong.
+/// kDeleting says that home was proven gone; the others never ran.
+PodTurn::Step PodTurn::forgetAbsent() {
+  if (record_ && (record_->state == State::kCreated || record_->state == State::kTerminal)) {
+    const auto gone = c_.homes.isGone(record_->ns, record_->name, uid_);
+    if (!gone) return fail(gone.error());
+    if (!*gone) return {.outcome = Outcome::after(kCacheLag)};
+  }
   return forget();
 }
 
@@ -322,7 +350,10 @@ PodTurn::Step PodTurn::forget() {
   return {};
 }
 
-PodTurn::Step PodTurn::waitForAttempt() {
+PodTurn::Step PodTurn::waitForAttempt(bool reflect_first) {
+  if (reflect_first) {
+    if (auto told = reflect(); !told) return fail(told.error());
+  }
   const auto left = record_->attempt_expires - wallNow();
   return {.outcome = Outcome::after(std::max<Duration>(left, std::chrono::milliseconds(100)))};
 }
@@ -349,7 +380,6 @@ PodTurn::Step PodTurn::fail(const Status& status) {
     std::string& reported = c_.reported[uid_];
     first = reported != text;
     reported = text;
-    if (status.retry == Retry::kNever) c_.refused[uid_] = inputs_hash_;
   }
   if (first) {
     VKB_LOG(c_.deps.logger, Warn, "pod needs attention", {"uid", uid_},
@@ -376,6 +406,14 @@ PodTurn::Step PodTurn::fail(const Status& status) {
   return {.outcome = Outcome::failed(status)};
 }
 
+PodTurn::Step PodTurn::refuse(const Status& status) {
+  if (status.retry == Retry::kNever) {
+    std::lock_guard lock(c_.mutex);
+    c_.refused[uid_] = inputs_hash_;
+  }
+  return fail(status);
+}
+
 void PodTurn::clearFailure() {
   record_->last_error.clear();
   record_->last_error_at = {};
@@ -391,9 +429,9 @@ bool PodTurn::isRefused() const {
 }
 
 bool PodTurn::allowLoss() {
-  if (c_.brake.allow(c_.records.size())) return true;
-  if (c_.options.on_mass_loss) c_.options.on_mass_loss();
-  return false;
+  const LossBrake::Verdict verdict = c_.brake.allow(uid_, c_.records.size());
+  if (verdict == LossBrake::Verdict::kTripped && c_.options.on_mass_loss) c_.options.on_mass_loss();
+  return verdict == LossBrake::Verdict::kAllowed;
 }
 
 }  // namespace vkb::node

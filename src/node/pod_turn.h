@@ -63,14 +63,18 @@ class PodTurn {
   Step proveLost(bool reflect_first);
   Step release(bool reflect_first);
   Step proveGoneThen(bool release_home);
+  Step forgetAbsent();
   Step forget();
-  Step waitForAttempt();
+  Step waitForAttempt(bool reflect_first);
 
   Result<void> reflect();
+  Result<void> sayLastWords();
   Result<void> put();
   PodRecord freshRecord() const;
   /// Notes the failure where people look (record, event, home pod) and hands it to the queue.
   Step fail(const Status& status);
+  /// As fail(); after Retry::kNever these inputs are not tried again.
+  Step refuse(const Status& status);
   void clearFailure();
   bool isRefused() const;
   bool allowLoss();
@@ -85,6 +89,7 @@ class PodTurn {
   std::optional<PodRecord> record_;
   ProviderPod delegate_;
   std::string inputs_hash_;
+  bool update_failed_ = false;  ///< in this turn
 };
 
 }  // namespace vkb::node

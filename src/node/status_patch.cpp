@@ -131,7 +131,7 @@ std::optional<Json> podStatusPatch(const Json& home_pod, const Json& desired,
   const std::string phase = json::str(current, "phase");
   if (isTerminalPhase(phase)) return std::nullopt;
 
-  Json wanted = withoutNulls(desired);
+  Json wanted = withoutNulls(json::object(desired, {}));
   if (phaseRank(json::str(wanted, "phase")) < phaseRank(phase)) wanted["phase"] = phase;
   Json status = statusDifference(current, wanted);
 

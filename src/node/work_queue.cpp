@@ -105,7 +105,17 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
     wait.Observe(std::chrono::duration<double>(begin - entry.since).count());
     ++running;
     lock.unlock();
-    const Outcome outcome = handler(key);
+    Outcome outcome;
+    try {
+      outcome = handler(key);
+    } catch (...) {
+      // Handlers do not throw; a simulated crash does, and what it leaves must still be destroyable.
+      lock.lock();
+      --running;
+      --tasks;
+      idle.notify_all();
+      throw;
+    }
     lock.lock();
     --running;
     work.Observe(std::chrono::duration<double>(runtime.clock.now() - begin).count());
@@ -169,6 +179,12 @@ bool WorkQueue::isBackingOff(const std::string& key) const {
   std::lock_guard lock(impl_->mutex);
   const auto found = impl_->entries.find(key);
   return found != impl_->entries.end() && found->second.backing_off;
+}
+
+bool WorkQueue::isRunning(const std::string& key) const {
+  std::lock_guard lock(impl_->mutex);
+  const auto found = impl_->entries.find(key);
+  return found != impl_->entries.end() && found->second.running;
 }
 
 std::size_t WorkQueue::active() const {

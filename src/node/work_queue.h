@@ -44,6 +44,7 @@ class WorkQueue {
   /// Handle soon; a backoff is over (its count stays until a success).
   void enqueueNow(const std::string& key);
   bool isBackingOff(const std::string& key) const;
+  bool isRunning(const std::string& key) const;
   /// Keys queued or being handled, without those that wait for their time.
   std::size_t active() const;
   /// Nothing new starts; returns when no handler runs. Not from within a handler.

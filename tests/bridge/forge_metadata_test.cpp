@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
-#include <regex>
+#include <algorithm>
+#include <cctype>
 #include <set>
 
 #include "bridge/forge_parts.h"
@@ -60,17 +61,22 @@ INSTANTIATE_TEST_SUITE_P(
                     Rekey{kLong, "home.vk-bridge.io/example.com__" + std::string(41, 'n') + "-" +
                                      hex(fnv1a(kLong), 8)}));
 
+bool isLabelName(const std::string& name) {
+  const auto alnum = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  return !name.empty() && name.size() <= 63 && alnum(name.front()) && alnum(name.back()) &&
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; });
+}
+
 TEST(RekeyedLabels, NeverClashAndAreAlwaysValid) {
-  const std::regex valid("[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?");
   std::set<std::string> seen;
   std::vector<std::string> keys{"a__b",  "a/b", "a.b/c", "a.b__c", "a_b/c",
-                                "a/b_c", "A",   "a.b.c", "a-b",    "a/_b"};
+                                "a/b_c", "A",   "a.b.c", "a-b",    "a/b.c"};
   for (int i = 0; i < 200; ++i) keys.push_back(std::string(80, 'p') + "/n" + std::to_string(i));
   for (const std::string& key : keys) {
     const std::string rekeyed = rekeyLabel(key);
     ASSERT_TRUE(rekeyed.starts_with(kHomeLabelPrefix));
-    EXPECT_TRUE(std::regex_match(rekeyed.substr(std::string(kHomeLabelPrefix).size()), valid))
-        << rekeyed;
+    EXPECT_TRUE(isLabelName(rekeyed.substr(std::string(kHomeLabelPrefix).size()))) << rekeyed;
     EXPECT_TRUE(seen.insert(rekeyed).second) << rekeyed;
   }
 }

@@ -53,6 +53,10 @@ class NetTest : public ::testing::Test {
     return {.method = "GET", .target = std::move(target), .timeout = timeout};
   }
 
+  static net::HttpRequest post(std::string body, milliseconds timeout = seconds(20)) {
+    return {.method = "POST", .target = "/", .body = std::move(body), .timeout = timeout};
+  }
+
   /// The failure of one GET; a success is shown as its code.
   static Status failureOf(net::HttpClient& client, milliseconds timeout = seconds(20)) {
     const auto response = client.send(get("/", timeout));

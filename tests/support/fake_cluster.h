@@ -59,6 +59,9 @@ struct Change {
 struct FakeClusterOptions {
   std::string name = "cluster";
   std::uint64_t seed = 1;
+  /// New pods get every field that a server defaults; without it only those that decide something
+  /// here (restartPolicy, grace period, status). Simulations are faster with small pods.
+  bool pod_defaults = true;
   /// Pods get the projected token volume kube-api-access-* that ServiceAccount admission adds.
   bool token_volume = false;
   /// Pods whose ServiceAccount object does not exist are refused, as for the first seconds of a new

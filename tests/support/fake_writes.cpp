@@ -184,7 +184,7 @@ std::optional<Status> FakeCluster::prepareForCreate(const std::string& actor,
                             "alphanumeric characters, '-' or '.', and must start and end with an "
                             "alphanumeric character"});
   if (resource.plural == "pods") {
-    fillPodDefaults(object);
+    fillPodDefaults(object, options_.pod_defaults);
     const std::string account = json::str(object, {"spec", "serviceAccountName"});
     const std::string ns = json::str(object, {"metadata", "namespace"});
     constexpr kube::Resource kServiceAccounts{"", "v1", "serviceaccounts", true};
@@ -293,7 +293,7 @@ Result<Json> FakeCluster::replace(const Context& context, const VersionPtr& befo
     commitRemoval(context, before);
     return value;
   }
-  const Json out = commit(context, before, std::move(value))->json();
+  Json out = commit(context, before, std::move(value))->json();
   if (unheld) finishNamespace(context.name);
   return out;
 }

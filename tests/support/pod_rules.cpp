@@ -145,13 +145,15 @@ std::string qosClassOf(const Json& pod) {
   return guaranteed ? "Guaranteed" : "Burstable";
 }
 
-void fillPodDefaults(Json& pod) {
+void fillPodDefaults(Json& pod, bool all) {
   if (!pod.contains("spec") || !pod["spec"].is_object()) pod["spec"] = Json::object();
   Json& spec = pod["spec"];
   setDefault(spec, "restartPolicy", "Always");
   setDefault(spec, "terminationGracePeriodSeconds", 30);
-  setDefault(spec, "dnsPolicy", "ClusterFirst");
   setDefault(spec, "serviceAccountName", "default");
+  pod["status"] = {{"phase", "Pending"}, {"qosClass", qosClassOf(pod)}};
+  if (!all) return;
+  setDefault(spec, "dnsPolicy", "ClusterFirst");
   spec["serviceAccount"] = spec["serviceAccountName"];
   setDefault(spec, "securityContext", Json::object());
   setDefault(spec, "schedulerName", "default-scheduler");
@@ -161,7 +163,6 @@ void fillPodDefaults(Json& pod) {
   addDefaultToleration(spec, "node.kubernetes.io/not-ready");
   addDefaultToleration(spec, "node.kubernetes.io/unreachable");
   forEachContainer(pod, fillContainerDefaults);
-  pod["status"] = {{"phase", "Pending"}, {"qosClass", qosClassOf(pod)}};
 }
 
 void addTokenVolume(Json& pod, const std::string& suffix) {

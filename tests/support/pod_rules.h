@@ -9,8 +9,9 @@
 
 namespace vkb::test {
 
-/// What the API server adds to a pod that a client creates: defaults, and `status` as it starts.
-void fillPodDefaults(Json& pod);
+/// What the API server adds to a pod that a client creates: defaults (`all`, or the few that decide
+/// how it behaves), and `status` as it starts.
+void fillPodDefaults(Json& pod, bool all);
 /// The projected token volume and its mounts, as ServiceAccount admission adds them.
 void addTokenVolume(Json& pod, const std::string& suffix);
 /// Problems of a new pod.

@@ -1,0 +1,213 @@
+#include "bridge/target_pods.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "bridge/names.h"
+#include "support/fake_runtime.h"
+
+namespace vkb::bridge {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class TargetPodsTest : public ::testing::Test {
+ protected:
+  static Json pod(const std::string& name, const std::string& uid) {
+    return {{"metadata",
+             {{"name", name},
+              {"namespace", "work"},
+              {"uid", uid},
+              {"labels", Json::object()},
+              {"annotations", Json::object()}}},
+            {"spec",
+             {{"nodeName", "n"},
+              {"containers",
+               Json::array({{{"name", "c"}, {"resources", {{"requests", {{"cpu", "1"}}}}}}})}}},
+            {"status", {{"phase", "Running"}}}};
+  }
+  static Json delegate(const std::string& name, const std::string& uid,
+                       const std::string& home_uid) {
+    Json result = pod(name, uid);
+    result["metadata"]["labels"] = {
+        {kLabelHomeCluster, "home-1"}, {kLabelNode, "t1"}, {kLabelHomeUid, home_uid}};
+    result["metadata"]["annotations"] = {{kAnnotationForgedKeys, R"({"labels":[]})"}};
+    return result;
+  }
+  void see(const Json& object) { pods_.upsert(json::makeObject(object)); }
+  void loseSight(const Json& object) { pods_.remove(json::makeObject(object)); }
+  void list(const std::vector<Json>& objects) {
+    std::vector<json::ObjectPtr> items;
+    for (const Json& object : objects) items.push_back(json::makeObject(object));
+    pods_.replace(std::move(items));
+  }
+  std::string found(const std::string& home_uid, const std::string& recorded_uid,
+                    const std::string& place = "work/a") const {
+    const auto result = pods_.find(home_uid, recorded_uid, place);
+    return result ? result->pod->uid + (result->gone ? " gone" : "") : "";
+  }
+  std::string foreignCpu() const {
+    const Json shown = toCapacity(pods_.foreignUsage());
+    return shown.contains("cpu") ? shown["cpu"].get<std::string>() : "";
+  }
+
+  test::FakeClock clock_;
+  std::vector<std::string> told_;
+  int usage_told_ = 0;
+  TargetPods pods_{clock_,
+                   {.home_id = "home-1",
+                    .node = "t1",
+                    .on_delegate = [this](const std::string& uid) { told_.push_back(uid); },
+                    .on_foreign_usage = [this] { ++usage_told_; }}};
+};
+
+TEST_F(TargetPodsTest, ADelegateIsFoundByItsLabelAndByItsRecordedUid) {
+  see(delegate("a", "d1", "h1"));
+  EXPECT_EQ(found("h1", ""), "d1");
+  EXPECT_EQ(found("h1", "d1"), "d1");
+  EXPECT_EQ(found("h2", ""), "");
+  EXPECT_THAT(told_, ElementsAre("h1"));
+}
+
+TEST_F(TargetPodsTest, DelegatesOfAnotherNodeOrHomeAreForeign) {
+  Json other_node = delegate("a", "d1", "h1"), other_home = delegate("b", "d2", "h2");
+  other_node["metadata"]["labels"][kLabelNode] = "t2";
+  other_home["metadata"]["labels"][kLabelHomeCluster] = "home-2";
+  list({other_node, other_home});
+  EXPECT_EQ(found("h1", ""), "");
+  EXPECT_EQ(found("h2", ""), "");
+  EXPECT_THAT(pods_.delegates(), IsEmpty());
+  EXPECT_EQ(foreignCpu(), "2");
+}
+
+TEST_F(TargetPodsTest, ACopyUnderAnotherNameNeverStandsForTheDelegate) {
+  for (const bool copy_first : {true, false}) {
+    if (copy_first) see(delegate("copy", "c1", "h1"));
+    see(delegate("a", "d1", "h1"));
+    if (!copy_first) see(delegate("copy", "c1", "h1"));
+    EXPECT_EQ(found("h1", ""), "d1");
+    EXPECT_EQ(found("h1", "d1"), "d1");
+  }
+  loseSight(delegate("a", "d1", "h1"));
+  EXPECT_EQ(found("h1", "d1"), "d1 gone");
+  // With the home pod forgotten the copy is what is left to clean up.
+  pods_.forget("d1");
+  EXPECT_EQ(found("h1", ""), "c1");
+}
+
+TEST_F(TargetPodsTest, APodPutBackUnderNameAndLabelsIsTheDelegateWhileTheRecordedOneIsGone) {
+  see(delegate("a", "d1", "h1"));
+  loseSight(delegate("a", "d1", "h1"));
+  see(delegate("a", "d2", "h1"));
+  EXPECT_EQ(found("h1", "d1"), "d2");
+  Json unlabelled = pod("b", "d3");
+  list({unlabelled});
+  EXPECT_EQ(found("h1", "d1"), "d1 gone");
+}
+
+TEST_F(TargetPodsTest, LabelsThatAreTakenOffOrChangedLeaveItOursAndAreNoted) {
+  see(delegate("a", "d1", "h1"));
+  EXPECT_TRUE(pods_.find("h1", "d1", "")->labelled);
+  see(pod("a", "d1"));
+  EXPECT_EQ(found("h1", "d1"), "d1");
+  EXPECT_FALSE(pods_.find("h1", "d1", "")->labelled);
+  see(delegate("a", "d1", "h-other"));
+  EXPECT_EQ(found("h1", "d1"), "d1");
+  EXPECT_EQ(found("h-other", ""), "");
+  EXPECT_FALSE(pods_.find("h1", "d1", "")->labelled);
+  EXPECT_THAT(told_, ElementsAre("h1", "h1", "h1"));
+}
+
+TEST_F(TargetPodsTest, AfterARestartTheRecordedUidIsEnough) {
+  pods_.remember("d1", "h1");
+  list({pod("a", "d1")});
+  EXPECT_EQ(found("h1", "d1"), "d1");
+  EXPECT_FALSE(pods_.find("h1", "d1", "")->labelled);
+  EXPECT_EQ(foreignCpu(), "");
+}
+
+TEST_F(TargetPodsTest, OneThatWasReplacedBetweenTwoListsIsGoneButNotSeenToGo) {
+  list({delegate("a", "d1", "h1")});
+  list({delegate("a", "d2", "h2")});
+  EXPECT_EQ(found("h1", "d1"), "d1 gone");
+  EXPECT_FALSE(pods_.find("h1", "d1", "")->gone_seen);
+  EXPECT_EQ(pods_.at("work", "a")->pod->uid, "d2");
+  EXPECT_THAT(told_, ::testing::UnorderedElementsAre("h1", "h1", "h2"));
+}
+
+TEST_F(TargetPodsTest, OnlyAnOrderlyDeletionIsSeenToGo) {
+  Json forced = delegate("a", "d1", "h1"), orderly = delegate("b", "d2", "h2");
+  list({forced, orderly});
+  orderly["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z";
+  loseSight(forced);
+  loseSight(orderly);
+  EXPECT_FALSE(pods_.find("h1", "d1", "")->gone_seen);
+  EXPECT_TRUE(pods_.find("h2", "d2", "")->gone_seen);
+  EXPECT_FALSE(pods_.at("work", "a"));
+  EXPECT_THAT(pods_.delegates(), IsEmpty());
+}
+
+TEST_F(TargetPodsTest, LastWordsAreKeptUntilForgottenAndOnlyOfTheRecordedOne) {
+  see(delegate("a", "d1", "h1"));
+  see(delegate("copy", "c1", "h1"));
+  loseSight(delegate("a", "d1", "h1"));
+  loseSight(delegate("copy", "c1", "h1"));
+  pods_.dropEnded("h1", "d1");
+  EXPECT_EQ(found("h1", "d1"), "d1 gone");
+  EXPECT_EQ(found("h1", "c1"), "");
+  pods_.forget("d1");
+  EXPECT_EQ(found("h1", "d1"), "");
+}
+
+TEST_F(TargetPodsTest, WhatIsThereIsNotForgotten) {
+  see(delegate("a", "d1", "h1"));
+  pods_.forget("d1");
+  pods_.dropEnded("h1", "");
+  EXPECT_EQ(found("h1", ""), "d1");
+}
+
+TEST_F(TargetPodsTest, ForeignPodsCountOnceWhileTheyAreBoundAndNotTerminal) {
+  Json waiting = pod("x", "f1");
+  waiting["spec"].erase("nodeName");
+  see(waiting);
+  EXPECT_EQ(foreignCpu(), "");
+  EXPECT_EQ(usage_told_, 0);
+  see(pod("x", "f1"));
+  see(pod("x", "f1"));
+  EXPECT_EQ(foreignCpu(), "1");
+  EXPECT_EQ(usage_told_, 1);
+  Json ended = pod("x", "f1");
+  ended["status"]["phase"] = "Succeeded";
+  see(ended);
+  EXPECT_EQ(foreignCpu(), "0");
+  see(pod("y", "f2"));
+  EXPECT_EQ(foreignCpu(), "1");
+  list({});
+  EXPECT_EQ(foreignCpu(), "0");
+  EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(TargetPodsTest, AForeignPodThatGetsOurLabelsNoLongerCountsAsForeign) {
+  see(pod("a", "d1"));
+  EXPECT_EQ(foreignCpu(), "1");
+  see(delegate("a", "d1", "h1"));
+  EXPECT_EQ(foreignCpu(), "0");
+}
+
+TEST_F(TargetPodsTest, WhetherLabelsWereReKeyedIsRememberedOverAnEditOfTheNote) {
+  Json rekeyed = delegate("a", "d1", "h1");
+  rekeyed["metadata"]["annotations"][kAnnotationForgedKeys] = R"({"labels":[],"rekeyed":true})";
+  see(rekeyed);
+  see(pod("a", "d1"));
+  EXPECT_EQ(pods_.find("h1", "d1", "")->rekeyed, true);
+  see(delegate("b", "d2", "h2"));
+  EXPECT_EQ(pods_.find("h2", "d2", "")->rekeyed, false);
+  see(pod("b", "d2"));
+  EXPECT_EQ(pods_.find("h2", "d2", "")->rekeyed, false);
+}
+
+}  // namespace
+}  // namespace vkb::bridge

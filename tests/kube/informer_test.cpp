@@ -1,0 +1,156 @@
+#include "kube/informer.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "support/fake_cluster.h"
+
+namespace vkb::kube {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+class InformerTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Informer> make(ListOptions list = {}) {
+    auto informer = std::make_unique<Informer>(
+        runtime_.runtime(), *client_, logger_,
+        ReflectorOptions{.resource = kPods, .list = std::move(list), .name = "pods"});
+    informer->addHandler(
+        [this, it = informer.get()](const json::ObjectPtr& before, const json::ObjectPtr& after) {
+          const json::ObjectPtr& object = after ? after : before;
+          calls_.push_back((!before ? "+" : !after ? "-" : "~") + object->key());
+          // The store already holds what the handler is told.
+          const json::ObjectPtr held = it->get(object->ns, object->name);
+          if (after) {
+            EXPECT_EQ(held->uid, after->uid);
+          }
+          if (!after && held) {
+            EXPECT_NE(held->uid, before->uid);
+          }
+        });
+    return informer;
+  }
+  void addPod(const std::string& name, const Json& labels = Json::object()) {
+    cluster_.addPod({{"metadata", {{"name", name}, {"labels", labels}}}});
+  }
+  void removePod(const std::string& name) {
+    ASSERT_TRUE(cluster_.remove("user", kPods, "default", name, {.grace_period_seconds = 0}));
+  }
+
+  test::FakeRuntime runtime_;
+  test::FakeCluster cluster_{runtime_};
+  std::unique_ptr<Client> client_ = cluster_.client("bridge");
+  base::NullLogger logger_;
+  std::vector<std::string> calls_;
+};
+
+TEST_F(InformerTest, HoldsWhatTheServerHolds) {
+  addPod("a");
+  const auto informer = make();
+  bool synced = false;
+  informer->whenSynced([&] { synced = true; });
+  EXPECT_FALSE(informer->hasSynced());
+  informer->start();
+  runtime_.settle();
+  EXPECT_TRUE(synced);
+  EXPECT_TRUE(informer->hasSynced());
+  EXPECT_TRUE(informer->isHealthy());
+  EXPECT_EQ(informer->size(), 1u);
+  const auto pod = informer->get("default", "a");
+  ASSERT_TRUE(pod);
+  EXPECT_EQ(informer->byUid(pod->uid), pod);
+  EXPECT_THAT(informer->list(), ElementsAre(pod));
+  EXPECT_FALSE(informer->get("default", "b"));
+  bool at_once = false;
+  informer->whenSynced([&] { at_once = true; });
+  EXPECT_TRUE(at_once);
+}
+
+TEST_F(InformerTest, HandlersHearOfEveryChange) {
+  addPod("a");
+  const auto informer = make();
+  informer->start();
+  runtime_.settle();
+  addPod("b");
+  runtime_.settle();
+  cluster_.edit(kPods, "default", "a", {{"metadata", {{"labels", {{"x", "y"}}}}}});
+  runtime_.settle();
+  const std::string uid = informer->get("default", "b")->uid;
+  removePod("b");
+  runtime_.settle();
+  EXPECT_EQ(calls_.front(), "+default/a");
+  EXPECT_EQ(calls_.back(), "-default/b");
+  EXPECT_THAT(calls_, testing::Contains("~default/a"));
+  EXPECT_FALSE(informer->byUid(uid));
+}
+
+TEST_F(InformerTest, ARelistTellsOnlyWhatIsDifferent) {
+  addPod("stays");
+  addPod("goes");
+  const auto informer = make();
+  informer->start();
+  runtime_.settle();
+  calls_.clear();
+  cluster_.setDown(true);
+  runtime_.settle();
+  EXPECT_FALSE(informer->isHealthy());
+  EXPECT_TRUE(informer->hasSynced());
+  removePod("goes");
+  addPod("comes");
+  cluster_.compact();
+  cluster_.setDown(false);
+  runtime_.advance(1min);
+  EXPECT_THAT(calls_, UnorderedElementsAre("-default/goes", "+default/comes"));
+  EXPECT_TRUE(informer->isHealthy());
+}
+
+TEST_F(InformerTest, ANameThatPassedToAnotherUidIsOneGoneAndOneNew) {
+  addPod("a");
+  const auto informer = make();
+  informer->start();
+  runtime_.settle();
+  const std::string old_uid = informer->get("default", "a")->uid;
+  calls_.clear();
+  cluster_.setDown(true);
+  runtime_.settle();
+  removePod("a");
+  addPod("a");
+  cluster_.compact();
+  cluster_.setDown(false);
+  runtime_.advance(1min);
+  EXPECT_THAT(calls_, ElementsAre("-default/a", "+default/a"));
+  EXPECT_FALSE(informer->byUid(old_uid));
+  EXPECT_TRUE(informer->byUid(informer->get("default", "a")->uid));
+}
+
+TEST_F(InformerTest, ASelectorLosesWhatItsLabelsLose) {
+  addPod("a", {{"app", "x"}});
+  addPod("b", {{"app", "y"}});
+  const auto informer = make({.label_selector = "app=x"});
+  informer->start();
+  runtime_.settle();
+  EXPECT_THAT(calls_, ElementsAre("+default/a"));
+  cluster_.edit(kPods, "default", "a", {{"metadata", {{"labels", {{"app", "z"}}}}}});
+  runtime_.settle();
+  EXPECT_THAT(informer->list(), IsEmpty());
+  EXPECT_EQ(calls_.back(), "-default/a");
+}
+
+TEST_F(InformerTest, StopFromWithinAHandlerIsNoDeadlock) {
+  const auto informer = make();
+  informer->addHandler([&](const json::ObjectPtr&, const json::ObjectPtr&) { informer->stop(); });
+  informer->start();
+  runtime_.settle();
+  addPod("a");
+  addPod("b");
+  runtime_.advance(1h);
+  EXPECT_THAT(calls_, ElementsAre("+default/a"));
+}
+
+}  // namespace
+}  // namespace vkb::kube

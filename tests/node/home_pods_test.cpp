@@ -1,0 +1,199 @@
+#include "node/home_pods.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "json/json.h"
+#include "support/fake_cluster.h"
+
+namespace vkb::node {
+namespace {
+
+using Told = HomePods::Told;
+
+class HomePodsTest : public ::testing::Test {
+ protected:
+  HomePodsTest() {
+    uid_ = home_.addPod({{"metadata", {{"name", "web"}}}, {"spec", {{"nodeName", "gpu"}}}})->uid();
+    informer_.start();
+    rt_.settle();
+  }
+  std::size_t requests(const std::string& verb) const {
+    return static_cast<std::size_t>(std::count_if(
+        home_.requests.begin(), home_.requests.end(),
+        [&](const test::Request& r) { return r.verb == verb && r.resource == "pods"; }));
+  }
+  Json running() const {
+    Json status = json::object(home_.findPod("default", "web")->json(), {"status"});
+    status["phase"] = "Running";
+    return status;
+  }
+  void replaceByNamesake() {
+    ASSERT_TRUE(home_.remove("user", kube::kPods, "default", "web", {.grace_period_seconds = 0}));
+    home_.addPod({{"metadata", {{"name", "web"}}}, {"spec", {{"nodeName", "gpu"}}}});
+  }
+
+  test::FakeRuntime rt_;
+  test::FakeCluster home_{rt_};
+  std::unique_ptr<kube::Client> client_ = home_.client("bridge");
+  base::NullLogger logger_;
+  kube::Informer informer_{rt_.runtime(),
+                           *client_,
+                           logger_,
+                           {.resource = kube::kPods,
+                            .list = {.field_selector = "spec.nodeName=gpu"},
+                            .name = "home pods"}};
+  HomePods pods_{*client_, informer_};
+  std::string uid_;
+};
+
+TEST_F(HomePodsTest, TheStateIsReadFromTheObject) {
+  EXPECT_EQ(pods_.view(uid_).state, HomePod::kActive);
+  EXPECT_EQ(pods_.view("unknown").state, HomePod::kAbsent);
+  EXPECT_TRUE(pods_.view("unknown").pod.is_null());
+  home_.setPodStatus("default", "web", {{"phase", "Succeeded"}});
+  rt_.settle();
+  EXPECT_EQ(pods_.view(uid_).state, HomePod::kTerminal);
+}
+
+TEST_F(HomePodsTest, ADeletionWithGraceIsDeletingAndOneWithoutIsReleased) {
+  home_.edit(kube::kPods, "default", "web", {{"metadata", {{"finalizers", {"example.com/f"}}}}});
+  ASSERT_TRUE(home_.remove("user", kube::kPods, "default", "web", {.grace_period_seconds = 20}));
+  rt_.settle();
+  EXPECT_EQ(pods_.view(uid_).state, HomePod::kDeleting);
+  ASSERT_TRUE(home_.remove("user", kube::kPods, "default", "web", {.grace_period_seconds = 0}));
+  rt_.settle();
+  EXPECT_EQ(pods_.view(uid_).state, HomePod::kReleased);
+}
+
+TEST_F(HomePodsTest, OwnWritesAreReadBeforeTheCacheHasCaughtUp) {
+  home_.holdWatches(true);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod, running(), nullptr), Told::kSent);
+  EXPECT_EQ(json::str(informer_.byUid(uid_)->parse(), {"status", "phase"}), "Pending");
+  EXPECT_EQ(json::str(pods_.view(uid_).pod, {"status", "phase"}), "Running");
+}
+
+TEST_F(HomePodsTest, ALateCacheMakesNoSecondPatchForTheSameThing) {
+  home_.holdWatches(true);
+  const Json status = running();
+  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod, status, {{"a", "1"}}), Told::kSent);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod, status, {{"a", "1"}}), Told::kAlready);
+  EXPECT_EQ(requests("patch"), 1u);
+}
+
+TEST_F(HomePodsTest, AChangeOfOthersThatIsNewerThanOurWriteWins) {
+  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod, running(), nullptr), Told::kSent);
+  home_.setPodStatus("default", "web", {{"message", "edited"}}, "user");
+  rt_.settle();
+  EXPECT_EQ(json::str(pods_.view(uid_).pod, {"status", "message"}), "edited");
+}
+
+TEST_F(HomePodsTest, AFieldThatTheServerDropsIsNotSentAgainAboutTheSameVersion) {
+  // An older API server does not know the field: it answers 200 and stores nothing of it.
+  struct Dropping final : kube::Client {
+    explicit Dropping(kube::Client& n) : next(n) {}
+    Result<std::optional<Json>> get(const kube::Resource& r, const std::string& ns,
+                                    const std::string& name) override {
+      return next.get(r, ns, name);
+    }
+    Result<json::RawList> list(const kube::Resource& r, const kube::ListOptions& o) override {
+      return next.list(r, o);
+    }
+    Result<std::string> getRaw(const std::string& path) override { return next.getRaw(path); }
+    Result<Json> create(const kube::Resource& r, const std::string& ns, const Json& o,
+                        const std::string& name, const std::string& sub) override {
+      return next.create(r, ns, o, name, sub);
+    }
+    Result<Json> patch(const kube::Resource& r, const std::string& ns, const std::string& name,
+                       kube::PatchType type, const Json& patch, const std::string& sub) override {
+      Json known = patch;
+      known["status"].erase("fieldOfTheFuture");
+      return next.patch(r, ns, name, type, known, sub);
+    }
+    Result<Json> update(const kube::Resource& r, const std::string& ns, const std::string& name,
+                        const Json& o) override {
+      return next.update(r, ns, name, o);
+    }
+    Result<void> remove(const kube::Resource& r, const std::string& ns, const std::string& name,
+                        const kube::DeleteOptions& o) override {
+      return next.remove(r, ns, name, o);
+    }
+    std::unique_ptr<kube::WatchHandle> watch(const kube::Resource& r, const kube::WatchOptions& o,
+                                             kube::WatchHandler& h) override {
+      return next.watch(r, o, h);
+    }
+    kube::Client& next;
+  } dropping(*client_);
+  HomePods pods(dropping, informer_);
+  Json status = running();
+  status["fieldOfTheFuture"] = "x";
+  EXPECT_EQ(pods.tell(pods.view(uid_).pod, status, nullptr), Told::kSent);
+  rt_.settle();
+  EXPECT_EQ(pods.tell(pods.view(uid_).pod, status, nullptr), Told::kAlready);
+  EXPECT_EQ(requests("patch"), 1u);
+  status["message"] = "news";
+  EXPECT_EQ(pods.tell(pods.view(uid_).pod, status, nullptr), Told::kSent);
+}
+
+TEST_F(HomePodsTest, ANamesakeIsNeverPatched) {
+  const Json before = pods_.view(uid_).pod;
+  home_.holdWatches(true);
+  replaceByNamesake();
+  Json status = running();
+  status["phase"] = "Failed";
+  EXPECT_EQ(pods_.tell(before, status, nullptr), Told::kGone);
+  EXPECT_EQ(json::str(home_.findPod("default", "web")->json(), {"status", "phase"}), "Pending");
+}
+
+TEST_F(HomePodsTest, APodThatIsGoneCannotBeToldAnything) {
+  const Json before = pods_.view(uid_).pod;
+  ASSERT_TRUE(home_.remove("user", kube::kPods, "default", "web", {.grace_period_seconds = 0}));
+  EXPECT_EQ(pods_.tell(before, {{"phase", "Running"}}, nullptr), Told::kGone);
+}
+
+TEST_F(HomePodsTest, ReleaseRemovesTheObjectAtOnceAndCountsBeforeTheCacheKnows) {
+  ASSERT_TRUE(home_.remove("user", kube::kPods, "default", "web", {.grace_period_seconds = 30}));
+  rt_.settle();
+  home_.holdWatches(true);
+  EXPECT_TRUE(pods_.release(pods_.view(uid_).pod));
+  EXPECT_FALSE(home_.findPod("default", "web"));
+  EXPECT_EQ(pods_.view(uid_).state, HomePod::kReleased) << "the cache still has it";
+  home_.holdWatches(false);
+  rt_.settle();
+  EXPECT_EQ(pods_.view(uid_).state, HomePod::kAbsent);
+}
+
+TEST_F(HomePodsTest, ReleaseOfAPodThatIsGoneSucceedsAndLeavesItsNamesakeAlone) {
+  const Json before = pods_.view(uid_).pod;
+  replaceByNamesake();
+  EXPECT_TRUE(pods_.release(before));
+  EXPECT_TRUE(home_.findPod("default", "web"));
+  ASSERT_TRUE(home_.remove("user", kube::kPods, "default", "web", {.grace_period_seconds = 0}));
+  EXPECT_TRUE(pods_.release(before));
+}
+
+TEST_F(HomePodsTest, ARefusedWriteIsAnErrorAndNothingIsRemembered) {
+  home_.faults().refuse({.code = 503, .reason = "Busy", .message = "m"}, 2);
+  EXPECT_FALSE(pods_.tell(pods_.view(uid_).pod, running(), nullptr));
+  EXPECT_FALSE(pods_.release(pods_.view(uid_).pod));
+  EXPECT_EQ(pods_.view(uid_).state, HomePod::kActive);
+  EXPECT_EQ(json::str(pods_.view(uid_).pod, {"status", "phase"}), "Pending");
+}
+
+TEST_F(HomePodsTest, GoneIsWhatAQuorumReadSaysNotWhatTheCacheSays) {
+  EXPECT_EQ(pods_.isGone("default", "web", uid_), false);
+  EXPECT_EQ(pods_.isGone("default", "web", "another uid"), true);
+  EXPECT_EQ(pods_.isGone("default", "nobody", uid_), true);
+  home_.setDown(true);
+  EXPECT_FALSE(pods_.isGone("default", "web", uid_)) << "no answer is no proof";
+}
+
+TEST_F(HomePodsTest, ThePresentOwnerOfANameIsKnown) {
+  EXPECT_EQ(pods_.uidOf("default", "web"), uid_);
+  EXPECT_EQ(pods_.uidOf("default", "nobody"), "");
+}
+
+}  // namespace
+}  // namespace vkb::node
