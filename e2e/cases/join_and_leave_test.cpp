@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <future>
 #include <regex>
 #include <set>
 
@@ -228,7 +229,11 @@ TEST_F(JoinAndLeave, LeaveRefusesWhilePodsRunAndWithDrainEmptiesAndForgetsTheClu
   }
   EXPECT_EQ(w.target.list({"pods", ns}).size(), 2U);
 
-  const Outcome left = w.bridge.command({"leave", w.node, "--drain", "--timeout", "60s"});
+  auto leaving = std::async(std::launch::async, [&] {
+    return w.bridge.command({"leave", w.node, "--drain", "--timeout", "60s"}, seconds(90));
+  });
+  EXPECT_TRUE(w.waitGoneOrHasten(w.ours()));
+  const Outcome left = leaving.get();
   ASSERT_TRUE(left.ok()) << left.describe();
   EXPECT_FALSE(w.home.find("nodes", "", w.node));
   EXPECT_FALSE(w.isJoined());

@@ -39,6 +39,22 @@ class OffloadedPods : public WorldTest {
     EXPECT_EQ(json::at(mine[0], "state"), json::at(theirs[0], "state"));
   }
 
+  /// Every pod that went from home went after its delegate, and on that event. The two histories
+  /// come over two watches, so that "after" has a little play.
+  static void expectWentAfterTheirDelegates(const std::vector<WatchEvent>& home_history) {
+    std::map<std::string, Deadline> delegate_gone;
+    for (const WatchEvent& event : world().delegates.history()) {
+      if (event.type == "DELETED") delegate_gone[label(*event.object, kHomeUidLabel)] = event.seen;
+    }
+    for (const WatchEvent& event : home_history) {
+      if (event.type != "DELETED") continue;
+      const auto gone = delegate_gone.find(uidOf(*event.object));
+      ASSERT_NE(gone, delegate_gone.end()) << keyOf(*event.object) << " went before its delegate";
+      EXPECT_GT(event.seen, gone->second - milliseconds(300)) << keyOf(*event.object);
+      EXPECT_LT(event.seen, gone->second + seconds(3)) << keyOf(*event.object);
+    }
+  }
+
   /// The target's namespace holds exactly these home pods' delegates.
   static void expectExactlyTheDelegatesOf(const std::string& ns, const Objects& pods) {
     const Objects delegates = world().target.list({"pods", ns});
@@ -77,10 +93,23 @@ TEST_F(OffloadedPods, DeploymentRunsInTheTargetAndFollowsItsScaleExactly) {
   ASSERT_TRUE(w.waitReady(ns, 6, &pods));
   expectExactlyTheDelegatesOf(ns, pods);
 
+  Recorder at_home(w.home, {"pods", ns});
   w.home.must({"scale", "deployment/web", "--replicas=1", "--namespace", ns});
+  std::string kept;
+  ASSERT_TRUE(
+      waitFor(w.home, {"pods", ns}, "all but one to be being deleted", [&](const Objects& found) {
+        std::size_t staying = 0;
+        for (const auto& [key, pod] : found) {
+          if (!json::str(pod, {"metadata", "deletionTimestamp"}).empty()) continue;
+          kept = nameOf(pod);
+          ++staying;
+        }
+        return staying == 1;
+      }));
+  ASSERT_TRUE(w.waitGoneOrHasten({"pods", ns, "", "metadata.name!=" + kept}));
   ASSERT_TRUE(w.waitReady(ns, 1, &pods));
-  // Home's objects go only after their delegates: nothing has to be waited for here.
   expectExactlyTheDelegatesOf(ns, pods);
+  expectWentAfterTheirDelegates(at_home.history());
 }
 
 TEST_F(OffloadedPods, JobCompletes) {
@@ -139,24 +168,22 @@ TEST_F(OffloadedPods, PodWithLongGraceGoesAsSoonAsItsContainerHasExited) {
   ASSERT_TRUE(w.waitReady(ns, "quick", &pod));
   const Json delegate = w.delegateOf(pod);
 
+  Recorder at_home(w.home, {"pods", ns});
+
   w.home.remove("pods", ns, "quick");
   const auto asked = Clock::now();
+  ASSERT_TRUE(w.waitGoneOrHasten({"pods", ns}));
   ASSERT_TRUE(waitGone(w.home, "pods", ns, "quick"));
-  const auto gone = Clock::now();
-  EXPECT_TRUE(w.target.list({"pods", ns}).empty()) << "home's object goes after its delegate";
-  // A kubelet takes up to some 15 s to report a pod gone whose container ended at once.
-  EXPECT_LT(gone - asked, seconds(40)) << "the grace is 60 s, the container took none of it";
+  EXPECT_LT(Clock::now() - asked, seconds(40))
+      << "the grace is 60 s, the container took none of it";
   std::optional<std::int64_t> grace;
-  std::optional<Deadline> delegate_gone;
   for (const WatchEvent& event : w.delegates.history()) {
     if (uidOf(*event.object) != uidOf(delegate)) continue;
     const auto given = json::integer(*event.object, {"metadata", "deletionGracePeriodSeconds"});
     if (given && !grace) grace = given;
-    if (event.type == "DELETED") delegate_gone = event.seen;
   }
-  ASSERT_TRUE(delegate_gone);
-  EXPECT_LT(gone - *delegate_gone, seconds(3)) << "home's object goes on that event";
   EXPECT_EQ(grace, 60) << "the delegate was given the same grace";
+  expectWentAfterTheirDelegates(at_home.history());
 }
 
 TEST_F(OffloadedPods, ForceDeletedStatefulSetPodNeverSharesADelegateWithItsSuccessor) {
@@ -172,6 +199,7 @@ TEST_F(OffloadedPods, ForceDeletedStatefulSetPodNeverSharesADelegateWithItsSucce
   const std::string first_delegate = uidOf(w.delegateOf(first));
 
   w.home.must({"delete", "pod", "db-0", "--namespace", ns, "--grace-period=0", "--force"});
+  ASSERT_TRUE(w.waitGoneOrHasten({"pods", ns, kHomeUidLabel + ("=" + uidOf(first))}));
   Json second;
   ASSERT_TRUE(waitForOne(
       w.home, "pods", ns, "db-0", "the recreated pod to be Ready",

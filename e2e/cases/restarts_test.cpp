@@ -43,6 +43,53 @@ class Restarts : public WorldTest {
   }
 };
 
+TEST_F(Restarts, WhatIsDeletedWhileTheBridgeIsDownGoesAfterTheRestartAndTheRestStays) {
+  World& w = world();
+  const std::string ns = w.newNamespace("away");
+  w.home.createAll({makePod(ns, "deleted", w.node), makePod(ns, "forced", w.node),
+                    makePod(ns, "stays", w.node)});
+  ASSERT_TRUE(w.waitReady(ns, 3));
+  const Json before = w.delegateOf(w.home.get("pods", ns, "stays"));
+  w.bridge.killHard();
+
+  w.home.remove("pods", ns, "deleted");
+  w.home.must({"delete", "pod", "forced", "--namespace", ns, "--grace-period=0", "--force"});
+  EXPECT_TRUE(w.home.find("pods", ns, "deleted")) << "nobody but the bridge may remove it";
+  EXPECT_FALSE(w.home.find("pods", ns, "forced"));
+  EXPECT_EQ(w.target.list({"pods", ns}).size(), 3U);
+
+  w.bridge.start();
+  ASSERT_TRUE(w.waitAskedToGo({"pods", ns, "", "metadata.name!=stays"}));
+  w.hasten({"pods", ns, "", "metadata.name!=stays"});
+  ASSERT_TRUE(waitDelegates(ns, 1));
+  ASSERT_TRUE(waitGone(w.home, "pods", ns, "deleted"));
+  ASSERT_TRUE(w.waitReady(ns, 1));
+  const Json after = w.delegateOf(w.home.get("pods", ns, "stays"));
+  EXPECT_EQ(uidOf(after), uidOf(before));
+  EXPECT_EQ(json::at(after, {"status", "containerStatuses"}),
+            json::at(before, {"status", "containerStatuses"}))
+      << "its container was neither restarted nor changed";
+}
+
+TEST_F(Restarts, PodCreatedWhileTheBridgeIsDownRunsAfterTheRestart) {
+  World& w = world();
+  const std::string ns = w.newNamespace("late");
+  EXPECT_EQ(w.bridge.stop(), (Exit{0, 0}));
+  w.home.create(makePod(ns, "late", w.node));
+  w.bridge.start();
+  EXPECT_TRUE(w.waitReady(ns, "late"));
+}
+
+TEST_F(Restarts, NodeDeletedWhileTheBridgeRunsIsRegisteredAgain) {
+  World& w = world();
+  const std::string uid = w.home.uid("nodes", "", w.node);
+  w.home.remove("nodes", "", w.node);
+  EXPECT_TRUE(
+      waitForOne(w.home, "nodes", "", w.node, "another node object, Ready", [&](const Json& node) {
+        return uidOf(node) != uid && conditionOf(node, "Ready") == "True";
+      }));
+}
+
 /// Twenty kills spread over the creation of thirty pods. Ten hit a bridge that is up and just gets
 /// new pods: its next requests are the creations. Ten hit one that starts with pods waiting, spread
 /// evenly from its first request to the creation. Half of all let the request take effect and lose
@@ -99,53 +146,6 @@ TEST_F(Restarts, ThirtyPodsAreMadeExactlyOnceWhileTheBridgeIsKilledTwentyTimes) 
     EXPECT_EQ(ever[uidOf(pod)], std::set<std::string>{uidOf(delegate)})
         << key << " had another delegate at some time";
   }
-}
-
-TEST_F(Restarts, WhatIsDeletedWhileTheBridgeIsDownGoesAfterTheRestartAndTheRestStays) {
-  World& w = world();
-  const std::string ns = w.newNamespace("away");
-  w.home.createAll({makePod(ns, "deleted", w.node), makePod(ns, "forced", w.node),
-                    makePod(ns, "stays", w.node)});
-  ASSERT_TRUE(w.waitReady(ns, 3));
-  const Json before = w.delegateOf(w.home.get("pods", ns, "stays"));
-  w.bridge.killHard();
-
-  w.home.remove("pods", ns, "deleted");
-  w.home.must({"delete", "pod", "forced", "--namespace", ns, "--grace-period=0", "--force"});
-  EXPECT_TRUE(w.home.find("pods", ns, "deleted")) << "nobody but the bridge may remove it";
-  EXPECT_FALSE(w.home.find("pods", ns, "forced"));
-  EXPECT_EQ(w.target.list({"pods", ns}).size(), 3U);
-
-  w.bridge.start();
-  ASSERT_TRUE(w.waitAskedToGo({"pods", ns, "", "metadata.name!=stays"}));
-  w.hasten({"pods", ns, "", "metadata.name!=stays"});
-  ASSERT_TRUE(waitDelegates(ns, 1));
-  ASSERT_TRUE(waitGone(w.home, "pods", ns, "deleted"));
-  ASSERT_TRUE(w.waitReady(ns, 1));
-  const Json after = w.delegateOf(w.home.get("pods", ns, "stays"));
-  EXPECT_EQ(uidOf(after), uidOf(before));
-  EXPECT_EQ(json::at(after, {"status", "containerStatuses"}),
-            json::at(before, {"status", "containerStatuses"}))
-      << "its container was neither restarted nor changed";
-}
-
-TEST_F(Restarts, PodCreatedWhileTheBridgeIsDownRunsAfterTheRestart) {
-  World& w = world();
-  const std::string ns = w.newNamespace("late");
-  EXPECT_EQ(w.bridge.stop(), (Exit{0, 0}));
-  w.home.create(makePod(ns, "late", w.node));
-  w.bridge.start();
-  EXPECT_TRUE(w.waitReady(ns, "late"));
-}
-
-TEST_F(Restarts, NodeDeletedWhileTheBridgeRunsIsRegisteredAgain) {
-  World& w = world();
-  const std::string uid = w.home.uid("nodes", "", w.node);
-  w.home.remove("nodes", "", w.node);
-  EXPECT_TRUE(
-      waitForOne(w.home, "nodes", "", w.node, "another node object, Ready", [&](const Json& node) {
-        return uidOf(node) != uid && conditionOf(node, "Ready") == "True";
-      }));
 }
 
 }  // namespace

@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ostream>
+#include <sstream>
 #include <stdexcept>
 #include <utility>
 
@@ -118,11 +120,21 @@ std::optional<Exit> Child::wait(Deadline deadline) {
   return exit_;
 }
 
+std::ostream& operator<<(std::ostream& out, const Exit& exit) {
+  if (exit.signal != 0) return out << "ended by signal " << exit.signal;
+  return out << "exited " << exit.code;
+}
+
 std::string Outcome::describe() const {
-  std::string end = timed_out          ? "was killed at its deadline"
-                    : exit.signal != 0 ? "ended by signal " + std::to_string(exit.signal)
-                                       : "exited " + std::to_string(exit.code);
-  return "`" + command + "` " + end + "\nstdout: " + out + "\nstderr: " + err;
+  std::ostringstream text;
+  text << "`" << command << "` ";
+  if (timed_out) {
+    text << "was killed at its deadline";
+  } else {
+    text << exit;
+  }
+  text << "\nstdout: " << out << "\nstderr: " << err;
+  return text.str();
 }
 
 Outcome runCommand(const std::vector<std::string>& argv, std::string_view input,

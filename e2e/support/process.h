@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +44,7 @@ struct Exit {
   int signal = 0;  ///< 0 when it exited by itself
   bool operator==(const Exit&) const = default;
 };
+std::ostream& operator<<(std::ostream& out, const Exit& exit);  // for failure messages
 
 /// A child process: killed and reaped by the destructor at the latest, and killed by the kernel
 /// when the thread that started it ends (so a test that crashes or is stopped by ctest leaves no

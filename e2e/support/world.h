@@ -68,13 +68,15 @@ class World {
   testing::AssertionResult waitReady(const std::string& ns, std::size_t count,
                                      Objects* last = nullptr) const;
   testing::AssertionResult waitEvent(const Json& home_pod, const std::string& reason) const;
+  Selection ours() const;   ///< this node's delegates, in the target
+  Selection bound() const;  ///< pods bound to this node, in home
   /// Waits until these pods of the target are all being deleted: the bridge has done its part.
   testing::AssertionResult waitAskedToGo(const Selection& delegates_there) const;
   /// Removes them from the target's API at once, as a quick kubelet would.
   void hasten(const Selection& delegates_there) const;
-  /// Waits until they are gone. A kubelet whose container has long exited can take more than a minute
-  /// to say that its pod is gone (it looks every 10 s, and after its next container clean-up): from
-  /// 15 s after they were all asked to go its word is no longer waited for.
+  /// Waits until they are gone. A kubelet whose container has long exited can take more than a
+  /// minute to say that its pod is gone (it looks every 10 s, and after its next container
+  /// clean-up): from 15 s after they were all asked to go its word is no longer waited for.
   testing::AssertionResult waitGoneOrHasten(const Selection& delegates_there) const;
   /// All pods in the target that carry this home UID.
   Objects delegatesOf(const std::string& home_uid) const;
@@ -85,8 +87,6 @@ class World {
   std::vector<std::string> leaveInOrder();
   std::vector<std::string> leftovers() const;
   void removeByForce();
-  Selection ours() const;   ///< this node's delegates, in the target
-  Selection bound() const;  ///< pods bound to this node, in home
 
   const WorldOptions options_;
   std::vector<std::string> namespaces_, target_namespaces_;

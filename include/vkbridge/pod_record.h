@@ -28,8 +28,8 @@ struct PodRecord {
   State state = State::kWaiting;
   // The provider's pod: place decided once, before the first attempt; UID once known.
   std::string place_ns, place_name, provider_uid;
-  /// Until then a create that was never answered may still take effect: "never made" is not believed
-  /// before, and the delegate's name is not set free.
+  /// Until then a create that was never answered may still take effect: "never made" is not
+  /// believed before, and the delegate's name is not set free.
   WallTime attempt_expires{};
   std::string inputs_hash;  ///< home-side inputs that the provider's pod was last made from
 

@@ -27,8 +27,8 @@ struct ProviderPod {
   };
   Ownership ownership = Ownership::kAbsent;
   PodPlace place{};
-  std::string uid{};          ///< provider-side UID
-  std::string home_uid{};     ///< home pod UID it was made for (mine, predecessor)
+  std::string uid{};       ///< provider-side UID
+  std::string home_uid{};  ///< home pod UID it was made for (mine, predecessor)
   std::string home_ns{}, home_name{};
   std::string inputs_hash{};  ///< what it was last made from or updated to
   bool deleting = false;      ///< being deleted on the provider's side
@@ -91,7 +91,8 @@ class PodLifecycleHandler {
   virtual Result<ProviderPod> getPod(const PodRecord& record) = 0;
 
   /// The `status` that home should show for this pod, from cache: everything the provider knows,
-  /// nothing it does not. Only called for a pod that peekPod says is mine.
+  /// nothing it does not. Called for a pod that peekPod says is mine, and for the last words of one
+  /// whose end was seen (gone_seen).
   virtual Result<Json> getPodStatus(const Json& pod, const PodRecord& record) = 0;
 
   /// Everything this provider holds for the virtual node, from cache; called at start and for

@@ -152,8 +152,10 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   }
 
   void onMassLoss() {
-    VKB_LOG(deps.logger, Error, "more delegates are missing than can be believed: nothing "
-            "destructive is done for 5 minutes", {"cluster", name});
+    VKB_LOG(deps.logger, Error,
+            "more delegates are missing than can be believed: nothing "
+            "destructive is done for 5 minutes",
+            {"cluster", name});
     const std::lock_guard one_at_a_time(deciding);
     tellNode();
     later(kBrakeTime, [](Impl& self) {

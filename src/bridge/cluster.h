@@ -41,9 +41,9 @@ class Cluster {
   ~Cluster();
 
   Result<void> start();
-  /// No new pods from now on; once none is left the node is deleted and `left` called, once, from an
-  /// executor task. With `forget_target` nothing is asked of the target: home pods are failed and
-  /// removed at once; may follow a call without it.
+  /// No new pods from now on; once none is left the node is deleted and `left` called, once, from
+  /// an executor task. With `forget_target` nothing is asked of the target: home pods are failed
+  /// and removed at once; may follow a call without it.
   void leave(bool forget_target, std::function<void(std::vector<PodRecord> may_still_run)> left);
   /// Finishes what is under way; no callback is called afterwards. The node stays, its pods stay.
   void stop();

@@ -18,10 +18,11 @@ namespace vkb::bridge {
 class TargetPods final : public kube::ReflectorSink {
  public:
   struct Delegate {
-    json::ObjectPtr pod;     ///< last version seen
+    json::ObjectPtr pod;  ///< last version seen
     std::string home_uid;
-    bool labelled = true;    ///< our labels are on it (else only its recorded UID says it is ours)
-    /// Made with re-keyed labels? Nothing where forge's note on it was edited away before we saw it.
+    bool labelled = true;  ///< our labels are on it (else only its recorded UID says it is ours)
+    /// Made with re-keyed labels? Nothing where forge's note on it was edited away before we saw
+    /// it.
     std::optional<bool> rekeyed{};
     bool gone = false;       ///< no longer there; kept for its last words until forget()
     bool gone_seen = false;  ///< its DELETED came, after a deletionTimestamp

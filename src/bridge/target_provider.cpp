@@ -22,10 +22,11 @@ std::string keyOf(const PodPlace& place) { return place.ns + "/" + place.name; }
 TargetProvider::TargetProvider(Deps deps, Options options)
     : deps_(deps),
       options_(std::move(options)),
-      pods_(deps.runtime.clock, {.home_id = options_.home_id,
-                                 .node = options_.node,
-                                 .on_delegate = [this](const std::string& uid) { pod_changed_(uid); },
-                                 .on_foreign_usage = [this] { node_changed_(); }}),
+      pods_(deps.runtime.clock,
+            {.home_id = options_.home_id,
+             .node = options_.node,
+             .on_delegate = [this](const std::string& uid) { pod_changed_(uid); },
+             .on_foreign_usage = [this] { node_changed_(); }}),
       pod_reflector_(deps.runtime, deps.target, pods_, deps.logger,
                      {.resource = kube::kPods,
                       .list = {},
@@ -51,7 +52,8 @@ void TargetProvider::start(const std::vector<PodRecord>& known, std::function<vo
   for (const PodRecord& record : known) {
     if (!record.provider_uid.empty()) pods_.remember(record.provider_uid, record.uid);
   }
-  // Pods last: what placePod and createPod ask the other caches for is there when pods are acted on.
+  // Pods last: what placePod and createPod ask the other caches for is there when pods are acted
+  // on.
   on_synced_ = std::move(on_synced);
   nodes_.start();
   namespaces_.start();
@@ -123,10 +125,10 @@ Result<TargetProvider::Namespace> TargetProvider::ensureNamespace(const std::str
   if (!known) return failure(known.error());
   std::optional<Json> object = std::move(*known);
   if (!object) {
-    const Json wanted{{"apiVersion", "v1"},
-                      {"kind", "Namespace"},
-                      {"metadata",
-                       {{"name", ns}, {"labels", {{kLabelHomeCluster, options_.home_id}}}}}};
+    const Json wanted{
+        {"apiVersion", "v1"},
+        {"kind", "Namespace"},
+        {"metadata", {{"name", ns}, {"labels", {{kLabelHomeCluster, options_.home_id}}}}}};
     auto made = deps_.target.create(kube::kNamespaces, "", wanted);
     if (!made && made.error().reason != "AlreadyExists") return failure(made.error());
     if (made) {
@@ -157,8 +159,7 @@ ForgeContext TargetProvider::forgeContext(const PodRecord& record, std::string n
 }
 
 std::optional<TargetPods::Delegate> TargetProvider::find(const PodRecord& record) const {
-  return pods_.find(record.uid, record.provider_uid,
-                    keyOf({record.place_ns, record.place_name}));
+  return pods_.find(record.uid, record.provider_uid, keyOf({record.place_ns, record.place_name}));
 }
 
 Result<ProviderPod> TargetProvider::createPod(const Json& pod, const PodRecord& record) {
@@ -190,7 +191,8 @@ Result<ProviderPod> TargetProvider::createPod(const Json& pod, const PodRecord& 
                       .reason = "PredecessorExists",
                       .message = "the delegate " + where +
                                  " of an earlier pod of this name is still being deleted"});
-    case Ownership::kForeign: break;
+    case Ownership::kForeign:
+      break;
   }
   return failure({.code = 409,
                   .reason = kReasonNameTaken,

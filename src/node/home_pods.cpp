@@ -37,6 +37,11 @@ bool isOtherPod(const Status& status) {
 
 }  // namespace
 
+const Json& HomePods::View::pod() const {
+  static const Json absent;
+  return object ? *object : absent;
+}
+
 HomePods::View HomePods::view(const std::string& uid) {
   json::ObjectPtr newest = informer_.byUid(uid);
   bool released = false;
@@ -56,8 +61,8 @@ HomePods::View HomePods::view(const std::string& uid) {
     }
   }
   if (!newest) return {};
-  View view{.state = HomePod::kActive, .pod = newest->parse()};
-  view.state = released ? HomePod::kReleased : stateOf(view.pod);
+  View view{.state = HomePod::kActive, .object = std::make_shared<const Json>(newest->parse())};
+  view.state = released ? HomePod::kReleased : stateOf(view.pod());
   return view;
 }
 
@@ -91,9 +96,9 @@ Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired,
 
 Result<void> HomePods::release(const Json& pod) {
   const std::string uid = json::str(pod, {"metadata", "uid"});
-  const auto removed = home_.remove(kube::kPods, json::str(pod, {"metadata", "namespace"}),
-                                    json::str(pod, {"metadata", "name"}),
-                                    {.grace_period_seconds = 0, .uid = uid});
+  const auto removed =
+      home_.remove(kube::kPods, json::str(pod, {"metadata", "namespace"}),
+                   json::str(pod, {"metadata", "name"}), {.grace_period_seconds = 0, .uid = uid});
   // 409: the precondition failed, so another pod has the name and this one is gone.
   if (!removed && !removed.error().isNotFound() && removed.error().code != 409) return removed;
   std::lock_guard lock(mutex_);

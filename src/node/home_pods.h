@@ -1,11 +1,10 @@
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
-
-#include <nlohmann/json.hpp>
 
 #include "kube/client.h"
 #include "kube/informer.h"
@@ -23,7 +22,8 @@ class HomePods {
 
   struct View {
     HomePod state = HomePod::kAbsent;
-    Json pod;  ///< null when absent
+    std::shared_ptr<const Json> object{};
+    const Json& pod() const;  ///< null when absent
   };
   View view(const std::string& uid);
 
@@ -46,7 +46,7 @@ class HomePods {
 
  private:
   struct Written {
-    json::ObjectPtr answer;      ///< newest version that a write of ours returned
+    json::ObjectPtr answer;  ///< newest version that a write of ours returned
     std::size_t desired_hash = 0;
     bool released = false;
   };

@@ -22,8 +22,8 @@ class LossBrake {
     kTripped,  ///< this one was too much: the brake is on from now
     kHeld,     ///< it was on already
   };
-  /// Asks to act on one such verdict about the pod `uid`, with `total` pods on the node. Asked again
-  /// about the same pod (a deletion that is retried) it counts once.
+  /// Asks to act on one such verdict about the pod `uid`, with `total` pods on the node. Asked
+  /// again about the same pod (a deletion that is retried) it counts once.
   Verdict allow(const std::string& uid, std::size_t total);
   bool engaged() const;
   void release();

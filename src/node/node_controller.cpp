@@ -80,12 +80,13 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     // was deleted while its cluster leaves stays away (design §7).
     if ((!conditions || leaving) && !*present) return Outcome::done();
     const Json provided = deps.provider.node();
-    auto written = *present ? patchNode(**present, provided, conditions)
-                            : registerNode(provided, *conditions);
+    auto written =
+        *present ? patchNode(**present, provided, conditions) : registerNode(provided, *conditions);
     if (!written) return fail(written.error());
     std::lock_guard lock(mutex);
     registration_error.clear();
-    const bool new_uid = json::str(node, {"metadata", "uid"}) != json::str(*written, {"metadata", "uid"});
+    const bool new_uid =
+        json::str(node, {"metadata", "uid"}) != json::str(*written, {"metadata", "uid"});
     node = std::move(*written);
     // The lease's owner is the node object; one that was made anew needs its lease told.
     if (new_uid) queue.enqueueNow(kLeaseKey);

@@ -15,15 +15,6 @@ Json condition(const char* type, bool value, const std::string& reason,
           {"message", message}};
 }
 
-std::string readyReason(ProviderState state) {
-  switch (state) {
-    case ProviderState::kUnreachable: return "TargetUnreachable";
-    case ProviderState::kClaimedElsewhere: return "ClaimedElsewhere";
-    case ProviderState::kIdentityChanged: return "IdentityChanged";
-    default: return "KubeletReady";
-  }
-}
-
 /// Resource maps merge key by key: what is no longer offered has to be named.
 Json mapPatch(const Json& current, const Json& desired) {
   Json patch = Json::object();
@@ -61,11 +52,24 @@ Json conditionsPatch(const Json& current, const Json& desired, const std::string
 
 }  // namespace
 
+std::string nodeReadyReason(ProviderState state) {
+  switch (state) {
+    case ProviderState::kUnreachable:
+      return "TargetUnreachable";
+    case ProviderState::kClaimedElsewhere:
+      return "ClaimedElsewhere";
+    case ProviderState::kIdentityChanged:
+      return "IdentityChanged";
+    default:
+      return "KubeletReady";
+  }
+}
+
 Json nodeConditions(ProviderState state, const std::string& message) {
-  const bool reachable = state != ProviderState::kUnreachable &&
-                         state != ProviderState::kIdentityChanged;
+  const bool reachable =
+      state != ProviderState::kUnreachable && state != ProviderState::kIdentityChanged;
   const bool ready = reachable && state != ProviderState::kClaimedElsewhere;
-  const std::string reason = readyReason(state);
+  const std::string reason = nodeReadyReason(state);
   const std::string why = ready ? "The target cluster is reachable." : message;
   const bool lost = state == ProviderState::kMassLoss;
   return Json::array({
@@ -89,13 +93,13 @@ Json newNode(const std::string& name, const std::string& provider_id, const Json
     entry["lastTransitionTime"] = now;
     entry["lastHeartbeatTime"] = now;
   }
-  return {{"apiVersion", "v1"},
-          {"kind", "Node"},
-          {"metadata",
-           {{"name", name}, {"labels", json::object(provided, {"metadata", "labels"})}}},
-          {"spec",
-           {{"providerID", provider_id}, {"taints", json::array(provided, {"spec", "taints"})}}},
-          {"status", std::move(status)}};
+  return {
+      {"apiVersion", "v1"},
+      {"kind", "Node"},
+      {"metadata", {{"name", name}, {"labels", json::object(provided, {"metadata", "labels"})}}},
+      {"spec",
+       {{"providerID", provider_id}, {"taints", json::array(provided, {"spec", "taints"})}}},
+      {"status", std::move(status)}};
 }
 
 std::optional<Json> nodePatch(const Json& current, const Json& provided, const Json& conditions,
@@ -113,8 +117,8 @@ std::optional<Json> nodePatch(const Json& current, const Json& provided, const J
     if (!part.empty()) patch["status"][resources] = part;
   }
   for (const char* map : {"nodeInfo", "daemonEndpoints"}) {
-    const Json part = mapPatch(json::object(current, {"status", map}),
-                               json::object(provided, {"status", map}));
+    const Json part =
+        mapPatch(json::object(current, {"status", map}), json::object(provided, {"status", map}));
     if (!part.empty()) patch["status"][map] = part;
   }
   const Json& addresses = json::array(provided, {"status", "addresses"});

@@ -8,6 +8,9 @@
 
 namespace vkb::node {
 
+/// Reason of the node's Ready condition in a given state; its pods give the same.
+std::string nodeReadyReason(ProviderState state);
+
 /// The conditions of a virtual node in a given state (design §7), without times.
 Json nodeConditions(ProviderState state, const std::string& message);
 

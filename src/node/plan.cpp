@@ -51,9 +51,12 @@ Plan planActive(const PlanInput& in) {
   }
   if (neverSent(in) || creating(in)) {
     switch (in.delegate.ownership) {
-      case Ownership::kForeign: return {Action::kRefuseTaken};
-      case Ownership::kPredecessor: return {Action::kWait};
-      default: break;
+      case Ownership::kForeign:
+        return {Action::kRefuseTaken};
+      case Ownership::kPredecessor:
+        return {Action::kWait};
+      default:
+        break;
     }
     return {in.target == ProviderState::kLeaving ? Action::kWait : Action::kCreate};
   }
@@ -125,11 +128,21 @@ Plan plan(const PlanInput& in) {
   }
   Plan result;
   switch (in.home) {
-    case HomePod::kAbsent: result = planAbsent(in); break;
-    case HomePod::kActive: result = planActive(in); break;
-    case HomePod::kTerminal: result = planTerminal(in); break;
-    case HomePod::kDeleting: result = planDeleting(in); break;
-    case HomePod::kReleased: result = planReleased(in); break;
+    case HomePod::kAbsent:
+      result = planAbsent(in);
+      break;
+    case HomePod::kActive:
+      result = planActive(in);
+      break;
+    case HomePod::kTerminal:
+      result = planTerminal(in);
+      break;
+    case HomePod::kDeleting:
+      result = planDeleting(in);
+      break;
+    case HomePod::kReleased:
+      result = planReleased(in);
+      break;
   }
   if (in.target == ProviderState::kMassLoss && isDestructive(result.action)) {
     return {Action::kWait};
@@ -139,23 +152,40 @@ Plan plan(const PlanInput& in) {
 
 const char* toString(Action action) {
   switch (action) {
-    case Action::kNothing: return "Nothing";
-    case Action::kWait: return "Wait";
-    case Action::kWaitForAttempt: return "WaitForAttempt";
-    case Action::kMarkUnreachable: return "MarkUnreachable";
-    case Action::kCreate: return "Create";
-    case Action::kAdopt: return "Adopt";
-    case Action::kRefuseTaken: return "RefuseTaken";
-    case Action::kUpdate: return "Update";
-    case Action::kReflect: return "Reflect";
-    case Action::kMarkTerminal: return "MarkTerminal";
-    case Action::kDeleteDelegate: return "DeleteDelegate";
-    case Action::kDeleteOrphan: return "DeleteOrphan";
-    case Action::kProveLost: return "ProveLost";
-    case Action::kProveGoneThenRelease: return "ProveGoneThenRelease";
-    case Action::kRelease: return "Release";
-    case Action::kProveGoneThenForget: return "ProveGoneThenForget";
-    case Action::kForget: return "Forget";
+    case Action::kNothing:
+      return "Nothing";
+    case Action::kWait:
+      return "Wait";
+    case Action::kWaitForAttempt:
+      return "WaitForAttempt";
+    case Action::kMarkUnreachable:
+      return "MarkUnreachable";
+    case Action::kCreate:
+      return "Create";
+    case Action::kAdopt:
+      return "Adopt";
+    case Action::kRefuseTaken:
+      return "RefuseTaken";
+    case Action::kUpdate:
+      return "Update";
+    case Action::kReflect:
+      return "Reflect";
+    case Action::kMarkTerminal:
+      return "MarkTerminal";
+    case Action::kDeleteDelegate:
+      return "DeleteDelegate";
+    case Action::kDeleteOrphan:
+      return "DeleteOrphan";
+    case Action::kProveLost:
+      return "ProveLost";
+    case Action::kProveGoneThenRelease:
+      return "ProveGoneThenRelease";
+    case Action::kRelease:
+      return "Release";
+    case Action::kProveGoneThenForget:
+      return "ProveGoneThenForget";
+    case Action::kForget:
+      return "Forget";
   }
   return "Unknown";
 }

@@ -23,26 +23,26 @@ struct PlanInput {
   std::optional<PodRecord::State> record{};
   /// No create attempt without an answer can take effect any more.
   bool attempt_expired = false;
-  ProviderPod delegate{};    ///< from cache
-  bool outdated = false;     ///< mine, and made from other inputs than home's present ones
+  ProviderPod delegate{};      ///< from cache
+  bool outdated = false;       ///< mine, and made from other inputs than home's present ones
   bool shorter_grace = false;  ///< home's remaining grace is shorter than the delegate's
   ProviderState target = ProviderState::kReady;
 };
 
 enum class Action {
   kNothing,
-  kWait,            ///< for the target, or a predecessor: whoever changes it wakes this key
-  kWaitForAttempt,  ///< until the last create attempt can no longer take effect
+  kWait,             ///< for the target, or a predecessor: whoever changes it wakes this key
+  kWaitForAttempt,   ///< until the last create attempt can no longer take effect
   kMarkUnreachable,  ///< home: Ready=False
   kCreate,
-  kAdopt,       ///< write down the delegate that is ours
+  kAdopt,        ///< write down the delegate that is ours
   kRefuseTaken,  ///< a foreign object has the name
   kUpdate,
   kReflect,
-  kMarkTerminal,  ///< home is terminal and no delegate runs: write that down
-  kDeleteDelegate,  ///< with home's grace where home is deleting, else the delegate's own
-  kDeleteOrphan,    ///< the same, after proof that the home pod is gone
-  kProveLost,       ///< GET the delegate; if it is gone, home failed
+  kMarkTerminal,          ///< home is terminal and no delegate runs: write that down
+  kDeleteDelegate,        ///< with home's grace where home is deleting, else the delegate's own
+  kDeleteOrphan,          ///< the same, after proof that the home pod is gone
+  kProveLost,             ///< GET the delegate; if it is gone, home failed
   kProveGoneThenRelease,  ///< GET the delegate; if it is gone, remove the home object
   kRelease,               ///< remove the home object: gone, or never made
   kProveGoneThenForget,   ///< GET the delegate; if it is gone, drop the record

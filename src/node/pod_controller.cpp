@@ -45,7 +45,8 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
     {
       std::lock_guard lock(state_mutex);
       if (!state) return Outcome::done();
-      target = brake.engaged() && *state == ProviderState::kReady ? ProviderState::kMassLoss : *state;
+      target =
+          brake.engaged() && *state == ProviderState::kReady ? ProviderState::kMassLoss : *state;
       message = state_message;
     }
     return PodTurn(context, uid, target, message).run();
@@ -63,9 +64,8 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
       return;
     }
     const Json was = before->parse(), is = after->parse();
-    const bool deletion_changed =
-        json::at(was, {"metadata", "deletionTimestamp"}) !=
-        json::at(is, {"metadata", "deletionTimestamp"});
+    const bool deletion_changed = json::at(was, {"metadata", "deletionTimestamp"}) !=
+                                  json::at(is, {"metadata", "deletionTimestamp"});
     const bool asked_anew = deps.provider.inputsHash(was) != deps.provider.inputsHash(is);
     if (deletion_changed || asked_anew) {
       queue.enqueueNow(uid);
@@ -87,10 +87,10 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
     if (home.state != HomePod::kAbsent) {
       const std::string message = "The target cluster of node " + options.node +
                                   " was given up; what became of the containers is not known.";
-      const Json status = lostStatus(home.pod, "TargetForgotten", message,
+      const Json status = lostStatus(home.pod(), "TargetForgotten", message,
                                      json::formatTime(deps.runtime.clock.wallNow()));
-      if (auto told = homes.tell(home.pod, status, nullptr); !told) return failure(told.error());
-      if (auto released = homes.release(home.pod); !released) return released;
+      if (auto told = homes.tell(home.pod(), status, nullptr); !told) return failure(told.error());
+      if (auto released = homes.release(home.pod()); !released) return released;
     }
     return records.erase(record.uid);
   }
@@ -147,9 +147,11 @@ Result<std::vector<PodRecord>> PodController::abandonAll() {
   impl_->queue.shutdown();
   std::vector<PodRecord> may_run;
   for (const PodRecord& record : impl_->records.all()) {
+    // What never went anywhere has nothing to be failed for; it goes with the node.
     const bool sent = record.state != PodRecord::State::kWaiting;
     if (sent && record.state != PodRecord::State::kTerminal) may_run.push_back(record);
-    if (auto done = impl_->abandon(record); !done) return failure(done.error());
+    auto done = sent ? impl_->abandon(record) : impl_->records.erase(record.uid);
+    if (!done) return failure(done.error());
   }
   return may_run;
 }

@@ -15,9 +15,9 @@
 namespace vkb::node {
 
 /// Serves the pods of one virtual node: keeps every home pod bound to it and the provider's pod in
-/// step, by design §6. One work queue keyed by home pod UID does everything (create, update, status,
-/// deletion, clean-up), so no two of them ever run at once for one pod; each turn observes, asks
-/// plan() what to do, and does it.
+/// step, by design §6. One work queue keyed by home pod UID does everything (create, update,
+/// status, deletion, clean-up), so no two of them ever run at once for one pod; each turn observes,
+/// asks plan() what to do, and does it.
 ///
 /// Threads: handlers run on the executor; every public method is thread-safe.
 class PodController {
@@ -53,7 +53,8 @@ class PodController {
   /// is acted on before setProviderState() says something else than kUnreachable and the home pods
   /// are synced.
   Result<void> start();
-  /// Every key is looked at again; kept when nothing changed. `message` is for the pods' conditions.
+  /// Every key is looked at again; kept when nothing changed. `message` is for the pods'
+  /// conditions.
   void setProviderState(ProviderState state, const std::string& message);
   ProviderState providerState() const;
   /// The provider's options changed: what it refused is asked again.

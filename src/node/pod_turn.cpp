@@ -5,6 +5,7 @@
 
 #include "json/json.h"
 #include "json/time.h"
+#include "node/node_patch.h"
 #include "node/status_patch.h"
 
 namespace vkb::node {
@@ -66,9 +67,9 @@ PlanInput PodTurn::observe() {
   record_ = c_.records.find(uid_);
   if (!record_) rebuildRecord();
   const bool present = home_.state != HomePod::kAbsent;
-  delegate_ = c_.deps.provider.peekPod(present ? &home_.pod : nullptr, uid_,
+  delegate_ = c_.deps.provider.peekPod(present ? &home_.pod() : nullptr, uid_,
                                        record_ ? &*record_ : nullptr);
-  inputs_hash_ = present ? c_.deps.provider.inputsHash(home_.pod) : "";
+  inputs_hash_ = present ? c_.deps.provider.inputsHash(home_.pod()) : "";
 
   PlanInput in{.home = home_.state, .delegate = delegate_, .target = target_};
   if (record_) {
@@ -77,7 +78,7 @@ PlanInput PodTurn::observe() {
     const bool differs = record_->inputs_hash != inputs_hash_ || delegate_.repair;
     in.outdated = present && differs && !isRefused();
   }
-  const auto grace = json::integer(home_.pod, {"metadata", "deletionGracePeriodSeconds"});
+  const auto grace = json::integer(home_.pod(), {"metadata", "deletionGracePeriodSeconds"});
   in.shorter_grace = grace && delegate_.grace_seconds && *grace < *delegate_.grace_seconds;
   return in;
 }
@@ -90,48 +91,62 @@ void PodTurn::rebuildRecord() {
   // Released by us and still in the cache: it was forgotten in order.
   if (home_.state == HomePod::kReleased) return;
   const std::string hint =
-      json::str(home_.pod, {"metadata", "annotations", c_.options.delegate_annotation});
+      json::str(home_.pod(), {"metadata", "annotations", c_.options.delegate_annotation});
   const auto first = hint.find('/');
   const auto second = hint.find('/', first == std::string::npos ? first : first + 1);
   if (second == std::string::npos) return;
-  if (home_.state != HomePod::kDeleting && !hasStarted(home_.pod)) return;
+  if (home_.state != HomePod::kDeleting && !hasStarted(home_.pod())) return;
   PodRecord record = freshRecord();
   record.state = State::kCreated;
   record.place_ns = hint.substr(0, first);
   record.place_name = hint.substr(first + 1, second - first - 1);
   record.provider_uid = hint.substr(second + 1);
-  record.inputs_hash = c_.deps.provider.inputsHash(home_.pod);
+  record.inputs_hash = c_.deps.provider.inputsHash(home_.pod());
   if (c_.records.put(record)) record_ = record;
 }
 
 PodTurn::Step PodTurn::act(const Plan& next) {
   switch (next.action) {
     case Action::kNothing:
-    case Action::kWait: return {};
-    case Action::kWaitForAttempt: return waitForAttempt(next.reflect);
-    case Action::kMarkUnreachable: return markUnreachable();
-    case Action::kCreate: return create();
-    case Action::kAdopt: return adopt();
+    case Action::kWait:
+      return {};
+    case Action::kWaitForAttempt:
+      return waitForAttempt(next.reflect);
+    case Action::kMarkUnreachable:
+      return markUnreachable();
+    case Action::kCreate:
+      return create();
+    case Action::kAdopt:
+      return adopt();
     case Action::kRefuseTaken:
       return refuse({.code = 409,
                      .reason = "NameTaken",
                      .message = "a pod " + delegate_.place.ns + "/" + delegate_.place.name +
                                 " that is not this bridge's exists in the target; it is left alone",
                      .retry = Retry::kNever});
-    case Action::kUpdate: return update();
-    case Action::kReflect: return next.reflect ? reflectOnly() : Step{};
+    case Action::kUpdate:
+      return update();
+    case Action::kReflect:
+      return next.reflect ? reflectOnly() : Step{};
     case Action::kMarkTerminal: {
       record_->state = State::kTerminal;
       const auto written = put();
       return written ? Step{} : fail(written.error());
     }
-    case Action::kDeleteDelegate: return deleteDelegate(false);
-    case Action::kDeleteOrphan: return deleteDelegate(true);
-    case Action::kProveLost: return proveLost(next.reflect);
-    case Action::kProveGoneThenRelease: return proveGoneThen(true);
-    case Action::kRelease: return release(next.reflect);
-    case Action::kProveGoneThenForget: return proveGoneThen(false);
-    case Action::kForget: return forgetAbsent();
+    case Action::kDeleteDelegate:
+      return deleteDelegate(false);
+    case Action::kDeleteOrphan:
+      return deleteDelegate(true);
+    case Action::kProveLost:
+      return proveLost(next.reflect);
+    case Action::kProveGoneThenRelease:
+      return proveGoneThen(true);
+    case Action::kRelease:
+      return release(next.reflect);
+    case Action::kProveGoneThenForget:
+      return proveGoneThen(false);
+    case Action::kForget:
+      return forgetAbsent();
   }
   return {};
 }
@@ -140,7 +155,7 @@ PodTurn::Step PodTurn::create() {
   if (isRefused()) return {};
   if (!record_) record_ = freshRecord();
   if (record_->state != State::kCreating) {
-    auto place = c_.deps.provider.placePod(home_.pod);
+    auto place = c_.deps.provider.placePod(home_.pod());
     if (!place) return refuse(place.error());
     record_->place_ns = place->ns;
     record_->place_name = place->name;
@@ -155,7 +170,7 @@ PodTurn::Step PodTurn::create() {
     return fail(written.error());
   }
 
-  const auto created = c_.deps.provider.createPod(home_.pod, *record_);
+  const auto created = c_.deps.provider.createPod(home_.pod(), *record_);
   // With an answer this attempt is over. An earlier, unanswered one may still be under way.
   const bool answered = created || !created.error().isUnanswered();
   if (answered) record_->attempt_expires = earlier_attempt;
@@ -190,7 +205,7 @@ PodTurn::Step PodTurn::adopt() {
 }
 
 PodTurn::Step PodTurn::update() {
-  if (auto updated = c_.deps.provider.updatePod(home_.pod, *record_); !updated) {
+  if (auto updated = c_.deps.provider.updatePod(home_.pod(), *record_); !updated) {
     // What the delegate says is true all the same.
     update_failed_ = true;
     if (auto told = reflect(); !told) return fail(told.error());
@@ -208,12 +223,12 @@ PodTurn::Step PodTurn::reflectOnly() {
 
 /// Tells home what the delegate says and writes down what people want to see of it.
 Result<void> PodTurn::reflect() {
-  auto status = c_.deps.provider.getPodStatus(home_.pod, *record_);
+  auto status = c_.deps.provider.getPodStatus(home_.pod(), *record_);
   if (!status) return failure(status.error());
-  const Json annotations{{c_.options.delegate_annotation, record_->place_ns + "/" +
-                                                              record_->place_name + "/" +
-                                                              record_->provider_uid}};
-  auto told = c_.homes.tell(home_.pod, *status, annotations);
+  const Json annotations{
+      {c_.options.delegate_annotation,
+       record_->place_ns + "/" + record_->place_name + "/" + record_->provider_uid}};
+  auto told = c_.homes.tell(home_.pod(), *status, annotations);
   if (!told) {
     if (told.error().code != 422) return failure(told.error());
     Status refused = told.error();
@@ -245,9 +260,9 @@ Result<void> PodTurn::sayLastWords() {
 }
 
 PodTurn::Step PodTurn::markUnreachable() {
-  const Json status = unreachableStatus(home_.pod, "TargetUnreachable", target_message_,
+  const Json status = unreachableStatus(home_.pod(), nodeReadyReason(target_), target_message_,
                                         json::formatTime(wallNow()));
-  if (auto told = c_.homes.tell(home_.pod, status, nullptr); !told) {
+  if (auto told = c_.homes.tell(home_.pod(), status, nullptr); !told) {
     return {.outcome = Outcome::failed(told.error())};
   }
   if (record_) {
@@ -268,7 +283,7 @@ PodTurn::Step PodTurn::deleteDelegate(bool orphan) {
     record_->state = State::kDeleting;
     if (auto written = put(); !written) return fail(written.error());
   } else if (home_.state == HomePod::kDeleting) {
-    grace = json::integer(home_.pod, {"metadata", "deletionGracePeriodSeconds"});
+    grace = json::integer(home_.pod(), {"metadata", "deletionGracePeriodSeconds"});
   }
   if (auto asked = c_.deps.provider.deletePod(*record_, grace); !asked) return fail(asked.error());
   if (home_.state == HomePod::kDeleting) return reflectOnly();
@@ -287,10 +302,9 @@ PodTurn::Step PodTurn::proveLost(bool reflect_first) {
   if (!allowLoss()) return {};
   const std::string message = "The delegate " + record_->place_ns + "/" + record_->place_name +
                               " no longer exists in the target.";
-  const Json status =
-      lostStatus(home_.pod, "DelegateLost", message, json::formatTime(wallNow()));
-  if (auto told = c_.homes.tell(home_.pod, status, nullptr); !told) return fail(told.error());
-  c_.deps.events.warn(home_.pod, "DelegateLost", message);
+  const Json status = lostStatus(home_.pod(), "DelegateLost", message, json::formatTime(wallNow()));
+  if (auto told = c_.homes.tell(home_.pod(), status, nullptr); !told) return fail(told.error());
+  c_.deps.events.warn(home_.pod(), "DelegateLost", message);
   record_->state = State::kTerminal;
   record_->phase = "Failed";
   record_->ready = false;
@@ -313,7 +327,7 @@ PodTurn::Step PodTurn::release(bool reflect_first) {
   if (reflect_first) {
     if (auto told = sayLastWords(); !told) return fail(told.error());
   }
-  if (auto released = c_.homes.release(home_.pod); !released) return fail(released.error());
+  if (auto released = c_.homes.release(home_.pod()); !released) return fail(released.error());
   return forget();
 }
 
@@ -329,8 +343,8 @@ PodTurn::Step PodTurn::forgetAbsent() {
 }
 
 PodTurn::Step PodTurn::forget() {
-  std::string ns = json::str(home_.pod, {"metadata", "namespace"});
-  std::string name = json::str(home_.pod, {"metadata", "name"});
+  std::string ns = json::str(home_.pod(), {"metadata", "namespace"});
+  std::string name = json::str(home_.pod(), {"metadata", "name"});
   if (record_) {
     ns = record_->ns;
     name = record_->name;
@@ -362,10 +376,10 @@ PodRecord PodTurn::freshRecord() const {
   PodRecord record;
   record.uid = uid_;
   record.node = c_.options.node;
-  record.ns = json::str(home_.pod, {"metadata", "namespace"});
-  record.name = json::str(home_.pod, {"metadata", "name"});
-  record.home_created =
-      json::parseTime(json::str(home_.pod, {"metadata", "creationTimestamp"})).value_or(WallTime{});
+  record.ns = json::str(home_.pod(), {"metadata", "namespace"});
+  record.name = json::str(home_.pod(), {"metadata", "name"});
+  record.home_created = json::parseTime(json::str(home_.pod(), {"metadata", "creationTimestamp"}))
+                            .value_or(WallTime{});
   record.phase = "Pending";
   return record;
 }
@@ -394,11 +408,12 @@ PodTurn::Step PodTurn::fail(const Status& status) {
     if (auto written = put(); !written) return {.outcome = Outcome::failed(written.error())};
   }
   if (present && status.retry != Retry::kFast) {
-    if (first) c_.deps.events.warn(home_.pod, status.reason, status.message);
+    if (first) c_.deps.events.warn(home_.pod(), status.reason, status.message);
     // A DaemonSet's pod is left alone: its controller may judge it by its status.
-    const Json waiting = status.reason == kNotOffloaded ? Json() : waitingStatus(home_.pod, status);
+    const Json waiting =
+        status.reason == kNotOffloaded ? Json() : waitingStatus(home_.pod(), status);
     if (!waiting.is_null() && home_.state == HomePod::kActive) {
-      if (auto told = c_.homes.tell(home_.pod, waiting, nullptr); !told) {
+      if (auto told = c_.homes.tell(home_.pod(), waiting, nullptr); !told) {
         return {.outcome = Outcome::failed(told.error())};
       }
     }

@@ -36,7 +36,8 @@ struct PodTurnContext {
 /// Lives on one executor thread for the length of the turn.
 class PodTurn {
  public:
-  PodTurn(PodTurnContext& context, std::string uid, ProviderState target, std::string target_message)
+  PodTurn(PodTurnContext& context, std::string uid, ProviderState target,
+          std::string target_message)
       : c_(context),
         uid_(std::move(uid)),
         target_(target),

@@ -92,7 +92,8 @@ Json statusDifference(const Json& current, const Json& desired) {
     }
   }
   for (const auto& key : kRemovable) {
-    if (!json::at(current, key).is_null() && !desired.contains(key)) patch[std::string(key)] = nullptr;
+    if (!json::at(current, key).is_null() && !desired.contains(key))
+      patch[std::string(key)] = nullptr;
   }
   Json conditions =
       conditionsPatch(json::array(current, {"conditions"}), json::array(desired, {"conditions"}));
@@ -153,13 +154,14 @@ Json waitingStatus(const Json& home_pod, const Status& why) {
   const auto waiting = [&](const Json& containers) {
     Json statuses = Json::array();
     for (const auto& container : containers) {
-      statuses.push_back({{"name", json::str(container, "name")},
-                          {"image", json::str(container, "image")},
-                          {"imageID", ""},
-                          {"ready", false},
-                          {"started", false},
-                          {"restartCount", 0},
-                          {"state", {{"waiting", {{"reason", why.reason}, {"message", why.message}}}}}});
+      statuses.push_back(
+          {{"name", json::str(container, "name")},
+           {"image", json::str(container, "image")},
+           {"imageID", ""},
+           {"ready", false},
+           {"started", false},
+           {"restartCount", 0},
+           {"state", {{"waiting", {{"reason", why.reason}, {"message", why.message}}}}}});
     }
     return statuses;
   };
@@ -175,7 +177,8 @@ Json lostStatus(const Json& home_pod, const std::string& reason, const std::stri
   status["phase"] = "Failed";
   status["reason"] = reason;
   status["message"] = message;
-  for (const char* list : {"initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"}) {
+  for (const char* list :
+       {"initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"}) {
     if (!status.contains(list) || !status[list].is_array()) continue;
     for (auto& container : status[list]) {
       if (!json::at(container, {"state", "terminated"}).is_null()) continue;

@@ -33,7 +33,8 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
       : runtime(r),
         options(std::move(o)),
         handler(std::move(h)),
-        depth(metrics.gauge("workqueue_depth", "Keys waiting for a worker", {{"name", options.name}})),
+        depth(metrics.gauge("workqueue_depth", "Keys waiting for a worker",
+                            {{"name", options.name}})),
         adds(metrics.counter("workqueue_adds_total", "Keys added", {{"name", options.name}})),
         retries(metrics.counter("workqueue_retries_total", "Failures that back off",
                                 {{"name", options.name}})),
@@ -109,7 +110,8 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
     try {
       outcome = handler(key);
     } catch (...) {
-      // Handlers do not throw; a simulated crash does, and what it leaves must still be destroyable.
+      // Handlers do not throw; a simulated crash does, and what it leaves must still be
+      // destroyable.
       lock.lock();
       --running;
       --tasks;
@@ -140,7 +142,8 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
       if (urgent) return pushLocked(key, entry);
       Duration delay = base::backoffDelay(base::policyFor(outcome.failure->retry), entry.attempts,
                                           runtime.random);
-      if (outcome.failure->retryAfter) delay = std::max<Duration>(delay, *outcome.failure->retryAfter);
+      if (outcome.failure->retryAfter)
+        delay = std::max<Duration>(delay, *outcome.failure->retryAfter);
       wakeLocked(key, entry, delay, true);
       return;
     }

@@ -14,7 +14,7 @@ namespace vkb::node {
 
 /// What a handler says about its key.
 struct Outcome {
-  std::optional<Status> failure{};   ///< try again after the backoff of its kind; kNever: do not
+  std::optional<Status> failure{};     ///< try again after the backoff of its kind; kNever: do not
   std::optional<Duration> again_in{};  ///< no failure, but look again then
 
   static Outcome done() { return {}; }
@@ -23,15 +23,15 @@ struct Outcome {
 };
 
 /// Keyed work queue: client-go's workqueue with backoff, level-based. Handlers run on the executor,
-/// up to `concurrency` at once and never twice at once for one key; a key enqueued while its handler
-/// runs is handled once more. First in, first out. A first enqueue is never delayed; only failures
-/// back off, for ever, with the limits of base/backoff.h or the Retry-After of the failure.
-/// Bounded by the number of keys. Thread-safe.
+/// up to `concurrency` at once and never twice at once for one key; a key enqueued while its
+/// handler runs is handled once more. First in, first out. A first enqueue is never delayed; only
+/// failures back off, for ever, with the limits of base/backoff.h or the Retry-After of the
+/// failure. Bounded by the number of keys. Thread-safe.
 class WorkQueue {
  public:
   using Handler = std::function<Outcome(const std::string& key)>;
   struct Options {
-    std::string name;      ///< label of the workqueue_* metrics
+    std::string name;  ///< label of the workqueue_* metrics
     std::size_t concurrency = 32;
   };
 

@@ -1,80 +1,18 @@
-#include "bridge/cluster.h"
-
 #include <gmock/gmock.h>
 
-#include "bridge/forge.h"
-#include "kube/identity.h"
+#include "cluster_fixture.h"
 #include "support/api_errors.h"
-#include "two_clusters.h"
 
 namespace vkb::bridge {
 namespace {
 
 using std::chrono::minutes;
 using std::chrono::seconds;
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
-
-class ClusterTest : public TwoClusters {
- protected:
-  ~ClusterTest() override { cluster_.reset(); }
-
-  void start(state::ClusterOptions options = {}) {
-    auto guard = std::make_unique<kube::IdentityGuard>(target_.client(kBridge), target_id_);
-    const kube::IdentityGuard* identity = guard.get();
-    state::ClusterConfig config;
-    config.name = "t1";
-    config.target_id = target_id_;
-    config.options = std::move(options);
-    cluster_ = std::make_unique<Cluster>(
-        Cluster::Deps{.runtime = runtime_.runtime(),
-                      .home = home_.client(kBridge),
-                      .target = std::move(guard),
-                      .identity_differs = [identity] { return identity->identityDiffers(); },
-                      .store = *database_,
-                      .publish = [this](const auto& health) { health_.push_back(health); },
-                      .logger = logger_,
-                      .metrics = metrics_},
-        Cluster::Options{.config = config, .home_id = home_.clusterId(), .host_ip = "192.0.2.9"});
-    ASSERT_TRUE(cluster_->start());
-    runtime_.advance(seconds(3));
-  }
-  void restart(state::ClusterOptions options = {}) {
-    cluster_.reset();
-    start(std::move(options));
-  }
-  void leave(bool forget_target) {
-    cluster_->leave(forget_target, [this](std::vector<PodRecord> may_run) {
-      ++left_;
-      may_run_ = std::move(may_run);
-    });
-  }
-  void cutOff() {
-    target_.setDown(true);
-    runtime_.advance(seconds(35));
-  }
-  void comeBack() {
-    target_.setDown(false);
-    runtime_.advance(minutes(2));
-  }
-  /// An API server of another cluster answers at the target's address.
-  void swapTarget() {
-    target_.setClusterId("another-cluster");
-    target_.cutWatches();
-    runtime_.advance(seconds(1));
-  }
-  static std::string podsReady(const Json& pod) { return condition(pod, "Ready"); }
-
-  const std::string target_id_ = target_.clusterId();
-  std::vector<state::ClusterHealth> health_;
-  int left_ = 0;
-  std::vector<PodRecord> may_run_;
-  std::unique_ptr<Cluster> cluster_;
-};
 
 TEST_F(ClusterTest, APodRunsInTheTargetAndHomeShowsIt) {
   start();
@@ -324,9 +262,10 @@ TEST_F(ClusterTest, AnotherClusterAtTheAddressIsNotWrittenToAndNothingFailsAtHom
   addHomePod("a");
   runtime_.advance(seconds(3));
   // The other cluster has none of our pods, as one that was built anew.
+  target_.holdWatches(true);
   ASSERT_TRUE(target_.remove("builder", kube::kPods, "work", "a", {.grace_period_seconds = 0}));
-  // (Held back until the swap: the watch does not tell of it.)
   swapTarget();
+  target_.holdWatches(false);
   const auto since = mark(target_);
   addHomePod("b");
   runtime_.advance(minutes(30));
@@ -400,144 +339,6 @@ TEST_F(ClusterTest, AMassLossIsHeldBackForFiveMinutesAndSaidSo) {
   runtime_.advance(minutes(2));
   EXPECT_EQ(failed(), 30);
   EXPECT_THAT(condition(node(), "MassLoss"), Not(HasSubstr("True")));
-}
-
-TEST_F(ClusterTest, LeavingMakesNoNewPodsAndRemovesTheNodeWhenTheLastIsGone) {
-  start();
-  addHomePod("a");
-  runtime_.advance(seconds(3));
-  leave(false);
-  addHomePod("late");
-  runtime_.advance(seconds(30));
-  EXPECT_EQ(left_, 0);
-  EXPECT_TRUE(delegate("late").is_null());
-  EXPECT_EQ(health_.back().state, "Leaving");
-  ASSERT_TRUE(home_.remove("user", kube::kPods, "work", "a", {}));
-  ASSERT_TRUE(home_.remove("user", kube::kPods, "work", "late", {}));
-  runtime_.advance(seconds(10));
-  EXPECT_EQ(left_, 1);
-  EXPECT_THAT(may_run_, IsEmpty());
-  EXPECT_TRUE(node().is_null());
-  EXPECT_THAT(target_.podsIn("work"), IsEmpty());
-}
-
-TEST_F(ClusterTest, ADaemonSetsPodsDoNotHoldTheNodeBack) {
-  start();
-  addHomePod("ds", "t1",
-             {{"metadata",
-               {{"ownerReferences", Json::array({{{"apiVersion", "apps/v1"},
-                                                  {"kind", "DaemonSet"},
-                                                  {"name", "ds"},
-                                                  {"uid", "ds-uid"},
-                                                  {"controller", true}}})}}}});
-  runtime_.advance(seconds(3));
-  EXPECT_TRUE(delegate("ds").is_null());
-  EXPECT_THAT(events(kReasonNotOffloaded), SizeIs(1));
-  leave(false);
-  runtime_.advance(seconds(3));
-  EXPECT_EQ(left_, 1);
-  EXPECT_TRUE(node().is_null());
-}
-
-TEST_F(ClusterTest, LeavingWaitsForATargetThatIsCutOff) {
-  start();
-  addHomePod("a");
-  runtime_.advance(seconds(3));
-  cutOff();
-  leave(false);
-  ASSERT_TRUE(home_.remove("user", kube::kPods, "work", "a", {}));
-  runtime_.advance(minutes(10));
-  EXPECT_EQ(left_, 0);
-  EXPECT_FALSE(homePod("a").is_null());
-  comeBack();
-  EXPECT_EQ(left_, 1);
-  EXPECT_TRUE(homePod("a").is_null());
-  EXPECT_TRUE(delegate("a").is_null());
-}
-
-TEST_F(ClusterTest, LeavingAfterALostStoreStillTakesItsDelegatesAlong) {
-  start();
-  addHomePod("a");
-  runtime_.advance(seconds(3));
-  cluster_.reset();
-  ASSERT_TRUE(home_.remove("user", kube::kPods, "work", "a", {.grace_period_seconds = 0}));
-  ASSERT_TRUE(database_->forgetCluster("t1"));
-  start();
-  leave(false);
-  runtime_.advance(seconds(30));
-  EXPECT_EQ(left_, 1);
-  EXPECT_TRUE(delegate("a").is_null()) << "nobody else would ever delete it";
-}
-
-TEST_F(ClusterTest, LeavingAtOnceAfterAStartDoesNotTakeUnreadCachesForEmptyOnes) {
-  start();
-  addHomePod("a");
-  runtime_.advance(seconds(3));
-  cluster_.reset();
-  ASSERT_TRUE(database_->forgetCluster("t1"));
-  target_.faults().refuse(test::internalError(), 3, test::requestsOf("list", "pods"));
-  start();
-  leave(false);
-  runtime_.settle();
-  EXPECT_EQ(left_, 0);
-}
-
-TEST_F(ClusterTest, AForgottenTargetsPodsAreFailedAndRemovedAndListed) {
-  start();
-  addHomePod("a");
-  addHomePod("done", "t1", {{"spec", {{"restartPolicy", "Never"}}}});
-  runtime_.advance(seconds(3));
-  kubelet_.exitContainers("work", "done", 0);
-  runtime_.advance(seconds(3));
-  cutOff();
-  const auto since = mark(home_);
-  leave(true);
-  runtime_.advance(seconds(5));
-  EXPECT_EQ(left_, 1);
-  EXPECT_TRUE(homePod("a").is_null());
-  EXPECT_TRUE(node().is_null());
-  EXPECT_THAT(records(), IsEmpty());
-  ASSERT_THAT(may_run_, SizeIs(1));
-  EXPECT_EQ(may_run_[0].name, "a");
-  EXPECT_THAT(writes(home_, since, "pods"), Contains("patch pods/status work/a"))
-      << "controllers see a failed pod before they see none";
-  EXPECT_FALSE(delegate("a").is_null());
-}
-
-TEST_F(ClusterTest, ATargetCanBeForgottenWhileLeavingInOrderWaitsForIt) {
-  start();
-  addHomePod("a");
-  runtime_.advance(seconds(3));
-  cutOff();
-  leave(false);
-  runtime_.advance(minutes(1));
-  leave(true);
-  runtime_.advance(minutes(1));
-  EXPECT_EQ(left_, 1);
-  EXPECT_TRUE(homePod("a").is_null());
-}
-
-TEST_F(ClusterTest, ForgettingATargetRightAfterAStartWaitsForHomesPods) {
-  start();
-  addHomePod("a");
-  runtime_.advance(seconds(3));
-  cluster_.reset();
-  target_.setDown(true);
-  home_.faults().refuse(test::internalError(), 2, test::requestsOf("list", "pods"));
-  start();
-  leave(true);
-  runtime_.advance(seconds(30));
-  EXPECT_EQ(left_, 1);
-  EXPECT_TRUE(homePod("a").is_null());
-}
-
-TEST_F(ClusterTest, TheNodeIsRemovedEvenIfHomeRefusesAtFirst) {
-  start();
-  home_.faults().refuse(test::internalError(), 3, test::requestsOf("delete", "nodes"));
-  leave(false);
-  runtime_.advance(seconds(10));
-  EXPECT_EQ(left_, 1);
-  EXPECT_TRUE(node().is_null());
 }
 
 TEST_F(ClusterTest, AStopLeavesNodeAndPodsAndNothingIsCalledOrWrittenAfterwards) {

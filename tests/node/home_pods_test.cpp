@@ -52,7 +52,7 @@ class HomePodsTest : public ::testing::Test {
 TEST_F(HomePodsTest, TheStateIsReadFromTheObject) {
   EXPECT_EQ(pods_.view(uid_).state, HomePod::kActive);
   EXPECT_EQ(pods_.view("unknown").state, HomePod::kAbsent);
-  EXPECT_TRUE(pods_.view("unknown").pod.is_null());
+  EXPECT_TRUE(pods_.view("unknown").pod().is_null());
   home_.setPodStatus("default", "web", {{"phase", "Succeeded"}});
   rt_.settle();
   EXPECT_EQ(pods_.view(uid_).state, HomePod::kTerminal);
@@ -70,24 +70,24 @@ TEST_F(HomePodsTest, ADeletionWithGraceIsDeletingAndOneWithoutIsReleased) {
 
 TEST_F(HomePodsTest, OwnWritesAreReadBeforeTheCacheHasCaughtUp) {
   home_.holdWatches(true);
-  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod, running(), nullptr), Told::kSent);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), running(), nullptr), Told::kSent);
   EXPECT_EQ(json::str(informer_.byUid(uid_)->parse(), {"status", "phase"}), "Pending");
-  EXPECT_EQ(json::str(pods_.view(uid_).pod, {"status", "phase"}), "Running");
+  EXPECT_EQ(json::str(pods_.view(uid_).pod(), {"status", "phase"}), "Running");
 }
 
 TEST_F(HomePodsTest, ALateCacheMakesNoSecondPatchForTheSameThing) {
   home_.holdWatches(true);
   const Json status = running();
-  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod, status, {{"a", "1"}}), Told::kSent);
-  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod, status, {{"a", "1"}}), Told::kAlready);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), status, {{"a", "1"}}), Told::kSent);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), status, {{"a", "1"}}), Told::kAlready);
   EXPECT_EQ(requests("patch"), 1u);
 }
 
 TEST_F(HomePodsTest, AChangeOfOthersThatIsNewerThanOurWriteWins) {
-  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod, running(), nullptr), Told::kSent);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), running(), nullptr), Told::kSent);
   home_.setPodStatus("default", "web", {{"message", "edited"}}, "user");
   rt_.settle();
-  EXPECT_EQ(json::str(pods_.view(uid_).pod, {"status", "message"}), "edited");
+  EXPECT_EQ(json::str(pods_.view(uid_).pod(), {"status", "message"}), "edited");
 }
 
 TEST_F(HomePodsTest, AFieldThatTheServerDropsIsNotSentAgainAboutTheSameVersion) {
@@ -129,16 +129,16 @@ TEST_F(HomePodsTest, AFieldThatTheServerDropsIsNotSentAgainAboutTheSameVersion) 
   HomePods pods(dropping, informer_);
   Json status = running();
   status["fieldOfTheFuture"] = "x";
-  EXPECT_EQ(pods.tell(pods.view(uid_).pod, status, nullptr), Told::kSent);
+  EXPECT_EQ(pods.tell(pods.view(uid_).pod(), status, nullptr), Told::kSent);
   rt_.settle();
-  EXPECT_EQ(pods.tell(pods.view(uid_).pod, status, nullptr), Told::kAlready);
+  EXPECT_EQ(pods.tell(pods.view(uid_).pod(), status, nullptr), Told::kAlready);
   EXPECT_EQ(requests("patch"), 1u);
   status["message"] = "news";
-  EXPECT_EQ(pods.tell(pods.view(uid_).pod, status, nullptr), Told::kSent);
+  EXPECT_EQ(pods.tell(pods.view(uid_).pod(), status, nullptr), Told::kSent);
 }
 
 TEST_F(HomePodsTest, ANamesakeIsNeverPatched) {
-  const Json before = pods_.view(uid_).pod;
+  const Json before = pods_.view(uid_).pod();
   home_.holdWatches(true);
   replaceByNamesake();
   Json status = running();
@@ -148,7 +148,7 @@ TEST_F(HomePodsTest, ANamesakeIsNeverPatched) {
 }
 
 TEST_F(HomePodsTest, APodThatIsGoneCannotBeToldAnything) {
-  const Json before = pods_.view(uid_).pod;
+  const Json before = pods_.view(uid_).pod();
   ASSERT_TRUE(home_.remove("user", kube::kPods, "default", "web", {.grace_period_seconds = 0}));
   EXPECT_EQ(pods_.tell(before, {{"phase", "Running"}}, nullptr), Told::kGone);
 }
@@ -157,7 +157,7 @@ TEST_F(HomePodsTest, ReleaseRemovesTheObjectAtOnceAndCountsBeforeTheCacheKnows) 
   ASSERT_TRUE(home_.remove("user", kube::kPods, "default", "web", {.grace_period_seconds = 30}));
   rt_.settle();
   home_.holdWatches(true);
-  EXPECT_TRUE(pods_.release(pods_.view(uid_).pod));
+  EXPECT_TRUE(pods_.release(pods_.view(uid_).pod()));
   EXPECT_FALSE(home_.findPod("default", "web"));
   EXPECT_EQ(pods_.view(uid_).state, HomePod::kReleased) << "the cache still has it";
   home_.holdWatches(false);
@@ -166,7 +166,7 @@ TEST_F(HomePodsTest, ReleaseRemovesTheObjectAtOnceAndCountsBeforeTheCacheKnows) 
 }
 
 TEST_F(HomePodsTest, ReleaseOfAPodThatIsGoneSucceedsAndLeavesItsNamesakeAlone) {
-  const Json before = pods_.view(uid_).pod;
+  const Json before = pods_.view(uid_).pod();
   replaceByNamesake();
   EXPECT_TRUE(pods_.release(before));
   EXPECT_TRUE(home_.findPod("default", "web"));
@@ -176,10 +176,10 @@ TEST_F(HomePodsTest, ReleaseOfAPodThatIsGoneSucceedsAndLeavesItsNamesakeAlone) {
 
 TEST_F(HomePodsTest, ARefusedWriteIsAnErrorAndNothingIsRemembered) {
   home_.faults().refuse({.code = 503, .reason = "Busy", .message = "m"}, 2);
-  EXPECT_FALSE(pods_.tell(pods_.view(uid_).pod, running(), nullptr));
-  EXPECT_FALSE(pods_.release(pods_.view(uid_).pod));
+  EXPECT_FALSE(pods_.tell(pods_.view(uid_).pod(), running(), nullptr));
+  EXPECT_FALSE(pods_.release(pods_.view(uid_).pod()));
   EXPECT_EQ(pods_.view(uid_).state, HomePod::kActive);
-  EXPECT_EQ(json::str(pods_.view(uid_).pod, {"status", "phase"}), "Pending");
+  EXPECT_EQ(json::str(pods_.view(uid_).pod(), {"status", "phase"}), "Pending");
 }
 
 TEST_F(HomePodsTest, GoneIsWhatAQuorumReadSaysNotWhatTheCacheSays) {

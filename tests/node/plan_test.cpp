@@ -66,9 +66,8 @@ void forEveryInput(const std::function<void(const PlanInput&, const Plan&)>& che
 
 bool mine(const PlanInput& in) { return in.delegate.ownership == Ownership::kMine; }
 bool neverSent(const PlanInput& in) { return !in.record || *in.record == Record::kWaiting; }
-bool attemptPending(const PlanInput& in) {
-  return in.record == Record::kCreating && !in.attempt_expired;
-}
+/// A create without an answer may still take effect.
+bool attemptPending(const PlanInput& in) { return !neverSent(in) && !in.attempt_expired; }
 bool isOneOf(Action action, const std::set<Action>& actions) { return actions.contains(action); }
 bool reachable(const PlanInput& in) {
   return in.target == Target::kReady || in.target == Target::kLeaving ||
@@ -180,8 +179,16 @@ TEST(Plan, UnderTheBrakeNoVerdictOfAbsenceIsActedOn) {
 
 TEST(Plan, AnUnansweredCreateIsWaitedOutBeforeItCountsAsNeverMade) {
   forEveryInput([](const PlanInput& in, const Plan& next) {
-    if (!attemptPending(in) || mine(in) || in.home == HomePod::kActive || !reachable(in)) return;
+    if (in.record != Record::kCreating || in.attempt_expired) return;
+    if (mine(in) || in.home == HomePod::kActive || !reachable(in)) return;
     EXPECT_EQ(next.action, Action::kWaitForAttempt);
+  });
+}
+
+TEST(Plan, ADelegateKeepsItsNameWhileAnEarlierCreateMayStillTakeEffect) {
+  forEveryInput([](const PlanInput& in, const Plan& next) {
+    if (!attemptPending(in)) return;
+    EXPECT_FALSE(isOneOf(next.action, {Action::kDeleteDelegate, Action::kDeleteOrphan}));
   });
 }
 
@@ -300,50 +307,53 @@ TEST(Plan, EachKnownSituationHasItsKnownAnswer) {
       {"a predecessor is waited for",                  {H::kActive, kNone, false, former}, {A::kWait}},
       {"a foreign pod of that name is a refusal",      {H::kActive, R::kWaiting, false, foreign}, {A::kRefuseTaken}},
       {"a foreign pod in the way of a retry too",      {H::kActive, R::kCreating, true, foreign}, {A::kRefuseTaken}},
-      {"a running delegate is shown",                  {H::kActive, R::kCreated, false, ours}, {A::kReflect, true}},
-      {"an ended delegate is shown",                   {H::kActive, R::kCreated, false, ended}, {A::kReflect, true}},
-      {"a changed pod is brought over",                {H::kActive, R::kCreated, false, ours, true}, {A::kUpdate, true}},
-      {"an ended delegate is not changed any more",    {H::kActive, R::kCreated, false, ended, true}, {A::kReflect, true}},
-      {"nor one that is going",                        {H::kActive, R::kCreated, false, going, true}, {A::kReflect, true}},
-      {"a delegate not to be seen is asked for",       {H::kActive, R::kCreated, false, absent}, {A::kProveLost}},
-      {"one that went in order too, last words first", {H::kActive, R::kCreated, false, gone}, {A::kProveLost, true}},
-      {"one replaced by a foreign pod too",            {H::kActive, R::kCreated, false, foreign}, {A::kProveLost}},
-      {"a pod failed at home stops its containers",    {H::kTerminal, R::kCreated, false, ours}, {A::kDeleteDelegate}},
+      {"a running delegate is shown",                  {H::kActive, R::kCreated, true, ours}, {A::kReflect, true}},
+      {"an ended delegate is shown",                   {H::kActive, R::kCreated, true, ended}, {A::kReflect, true}},
+      {"a changed pod is brought over",                {H::kActive, R::kCreated, true, ours, true}, {A::kUpdate, true}},
+      {"an ended delegate is not changed any more",    {H::kActive, R::kCreated, true, ended, true}, {A::kReflect, true}},
+      {"nor one that is going",                        {H::kActive, R::kCreated, true, going, true}, {A::kReflect, true}},
+      {"a delegate not to be seen is asked for",       {H::kActive, R::kCreated, true, absent}, {A::kProveLost}},
+      {"one that went in order too, last words first", {H::kActive, R::kCreated, true, gone}, {A::kProveLost, true}},
+      {"one replaced by a foreign pod too",            {H::kActive, R::kCreated, true, foreign}, {A::kProveLost}},
+      {"a pod failed at home stops its containers",    {H::kTerminal, R::kCreated, true, ours}, {A::kDeleteDelegate}},
       {"a lost store does not make that forgotten",    {H::kTerminal, kNone, false, ours}, {A::kAdopt}},
-      {"the end of both is written down",              {H::kTerminal, R::kCreated, false, ended}, {A::kMarkTerminal}},
-      {"and then left alone",                          {H::kTerminal, R::kTerminal, false, ended}, {A::kNothing}},
+      {"the end of both is written down",              {H::kTerminal, R::kCreated, true, ended}, {A::kMarkTerminal}},
+      {"and then left alone",                          {H::kTerminal, R::kTerminal, true, ended}, {A::kNothing}},
       {"a terminal pod that was never sent",           {H::kTerminal, kNone, false, absent}, {A::kNothing}},
-      {"a deletion is passed on",                      {H::kDeleting, R::kCreated, false, ours}, {A::kDeleteDelegate, true}},
-      {"once",                                         {H::kDeleting, R::kCreated, false, going}, {A::kReflect, true}},
-      {"again when home is in more of a hurry",        {H::kDeleting, R::kCreated, false, going, false, true}, {A::kDeleteDelegate, true}},
-      {"what ended is deleted too",                    {H::kDeleting, R::kTerminal, false, ended}, {A::kDeleteDelegate, true}},
-      {"the seen end releases home at once",           {H::kDeleting, R::kCreated, false, gone}, {A::kRelease, true}},
-      {"an end not seen is proven first",              {H::kDeleting, R::kCreated, false, absent}, {A::kProveGoneThenRelease}},
+      {"a deletion is passed on",                      {H::kDeleting, R::kCreated, true, ours}, {A::kDeleteDelegate, true}},
+      {"once",                                         {H::kDeleting, R::kCreated, true, going}, {A::kReflect, true}},
+      {"again when home is in more of a hurry",        {H::kDeleting, R::kCreated, true, going, false, true}, {A::kDeleteDelegate, true}},
+      {"what ended is deleted too",                    {H::kDeleting, R::kTerminal, true, ended}, {A::kDeleteDelegate, true}},
+      {"the seen end releases home at once",           {H::kDeleting, R::kCreated, true, gone}, {A::kRelease, true}},
+      {"an end not seen is proven first",              {H::kDeleting, R::kCreated, true, absent}, {A::kProveGoneThenRelease}},
       {"a refused pod goes at once",                   {H::kDeleting, R::kWaiting, false, absent}, {A::kRelease}},
       {"also beside a foreign pod",                    {H::kDeleting, R::kWaiting, false, foreign}, {A::kRelease}},
       {"an attempt under way is waited for",           {H::kDeleting, R::kCreating, false, absent}, {A::kWaitForAttempt}},
       {"then absence is proven",                       {H::kDeleting, R::kCreating, true, absent}, {A::kProveGoneThenRelease}},
-      {"a finalizer at home keeps no delegate",        {H::kReleased, R::kCreated, false, ours}, {A::kDeleteDelegate}},
-      {"and asks for nothing more",                    {H::kReleased, R::kCreated, false, absent}, {A::kNothing}},
-      {"an orphan is deleted, after proof",            {H::kAbsent, R::kCreated, false, ours}, {A::kDeleteOrphan}},
+      {"a deletion waits for an unanswered attempt",   {H::kDeleting, R::kCreated, false, ours}, {A::kWaitForAttempt, true}},
+      {"an orphan does too",                           {H::kAbsent, R::kCreated, false, ours}, {A::kWaitForAttempt}},
+      {"and so does a release on a seen end",          {H::kDeleting, R::kCreated, false, gone}, {A::kWaitForAttempt}},
+      {"a finalizer at home keeps no delegate",        {H::kReleased, R::kCreated, true, ours}, {A::kDeleteDelegate}},
+      {"and asks for nothing more",                    {H::kReleased, R::kCreated, true, absent}, {A::kNothing}},
+      {"an orphan is deleted, after proof",            {H::kAbsent, R::kCreated, true, ours}, {A::kDeleteOrphan}},
       {"an orphan of a lost store is taken up first",  {H::kAbsent, kNone, false, ours}, {A::kAdopt}},
-      {"an orphan on its way out is waited for",       {H::kAbsent, R::kDeleting, false, going}, {A::kWait}},
-      {"its seen end is the end",                      {H::kAbsent, R::kDeleting, false, gone}, {A::kForget}},
-      {"an unseen one is proven",                      {H::kAbsent, R::kDeleting, false, absent}, {A::kProveGoneThenForget}},
+      {"an orphan on its way out is waited for",       {H::kAbsent, R::kDeleting, true, going}, {A::kWait}},
+      {"its seen end is the end",                      {H::kAbsent, R::kDeleting, true, gone}, {A::kForget}},
+      {"an unseen one is proven",                      {H::kAbsent, R::kDeleting, true, absent}, {A::kProveGoneThenForget}},
       {"a late create may still make an orphan",       {H::kAbsent, R::kCreating, false, absent}, {A::kWaitForAttempt}},
       {"a pod never sent is forgotten",                {H::kAbsent, R::kWaiting, false, absent}, {A::kForget}},
       {"nothing at all needs nothing",                 {H::kAbsent, kNone, false, absent}, {A::kNothing}},
-      {"unreachable: pods are not Ready",              {H::kActive, R::kCreated, false, ours, false, false, T::kUnreachable}, {A::kMarkUnreachable}},
+      {"unreachable: pods are not Ready",              {H::kActive, R::kCreated, true, ours, false, false, T::kUnreachable}, {A::kMarkUnreachable}},
       {"unreachable: a new pod waits",                 {H::kActive, kNone, false, absent, false, false, T::kUnreachable}, {A::kWait}},
-      {"unreachable: a deletion waits",                {H::kDeleting, R::kCreated, false, gone, false, false, T::kUnreachable}, {A::kWait}},
+      {"unreachable: a deletion waits",                {H::kDeleting, R::kCreated, true, gone, false, false, T::kUnreachable}, {A::kWait}},
       {"unreachable: a refused pod still goes",        {H::kDeleting, R::kWaiting, false, absent, false, false, T::kUnreachable}, {A::kRelease}},
       {"unreachable: a record never sent is dropped",  {H::kAbsent, R::kWaiting, false, absent, false, false, T::kUnreachable}, {A::kForget}},
-      {"claimed elsewhere: not our word to give",      {H::kActive, R::kCreated, false, ours, false, false, T::kClaimedElsewhere}, {A::kWait}},
+      {"claimed elsewhere: not our word to give",      {H::kActive, R::kCreated, true, ours, false, false, T::kClaimedElsewhere}, {A::kWait}},
       {"leaving: no new pods",                         {H::kActive, kNone, false, absent, false, false, T::kLeaving}, {A::kWait}},
-      {"leaving: deletions go on",                     {H::kDeleting, R::kCreated, false, ours, false, false, T::kLeaving}, {A::kDeleteDelegate, true}},
-      {"mass loss: nobody is failed",                  {H::kActive, R::kCreated, false, absent, false, false, T::kMassLoss}, {A::kWait}},
-      {"mass loss: no orphan is deleted",              {H::kAbsent, R::kCreated, false, ours, false, false, T::kMassLoss}, {A::kWait}},
-      {"mass loss: a deletion that was asked for is",  {H::kDeleting, R::kCreated, false, ours, false, false, T::kMassLoss}, {A::kDeleteDelegate, true}},
+      {"leaving: deletions go on",                     {H::kDeleting, R::kCreated, true, ours, false, false, T::kLeaving}, {A::kDeleteDelegate, true}},
+      {"mass loss: nobody is failed",                  {H::kActive, R::kCreated, true, absent, false, false, T::kMassLoss}, {A::kWait}},
+      {"mass loss: no orphan is deleted",              {H::kAbsent, R::kCreated, true, ours, false, false, T::kMassLoss}, {A::kWait}},
+      {"mass loss: a deletion that was asked for is",  {H::kDeleting, R::kCreated, true, ours, false, false, T::kMassLoss}, {A::kDeleteDelegate, true}},
   };
   // clang-format on
   for (const Row& row : rows) {

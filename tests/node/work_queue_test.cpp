@@ -164,6 +164,21 @@ TEST_F(WorkQueueTest, ASuccessEndsTheBackoffCount) {
   EXPECT_LE(waitForNext(minutes(2)), milliseconds(100));
 }
 
+TEST_F(WorkQueueTest, ASuccessThatAsksForALaterLookEndsTheBackoffCountToo) {
+  bool fail = true;
+  answer_ = [&](const std::string&) {
+    return fail ? Outcome::failed(fastFailure()) : Outcome::after(seconds(60));
+  };
+  queue_->enqueue("a");
+  rt_.settle();
+  for (int i = 0; i < 8; ++i) waitForNext(minutes(2));
+  fail = false;
+  waitForNext(minutes(2));
+  fail = true;
+  waitForNext(minutes(2));
+  EXPECT_LE(waitForNext(minutes(2)), milliseconds(100));
+}
+
 TEST_F(WorkQueueTest, EnqueueKeepsABackoffAndEnqueueNowEndsIt) {
   answer_ = [](const std::string&) { return Outcome::failed(refusal(403, Retry::kSlow)); };
   queue_->enqueue("a");
@@ -205,6 +220,22 @@ TEST_F(WorkQueueTest, ARefusalIsNotRetriedUntilSomethingChanges) {
   queue_->enqueue("a");
   rt_.settle();
   EXPECT_EQ(handled_.size(), 2u);
+}
+
+TEST_F(WorkQueueTest, NoMoreThanTheAllowedHandlersRunAtOnce) {
+  makeQueue(2);
+  int running = 0, most = 0;
+  answer_ = [&](const std::string&) {
+    most = std::max(most, ++running);
+    while (rt_.executor.runOne()) {  // another thread would take what is posted
+    }
+    --running;
+    return Outcome::done();
+  };
+  for (int i = 0; i < 10; ++i) queue_->enqueue(std::to_string(i));
+  rt_.settle();
+  EXPECT_EQ(most, 2);
+  EXPECT_EQ(handled_.size(), 10u);
 }
 
 TEST_F(WorkQueueTest, AHandlerMayAskToLookAgainLater) {
