@@ -15,8 +15,8 @@ struct LogField {
   LogField(std::string_view k, const char* v) : key(k), value(v) {}
   LogField(std::string_view k, const std::string& v) : key(k), value(v) {}
   template <typename Number>
-    requires std::is_arithmetic_v<Number>
-  LogField(std::string_view k, Number v) : key(k), value(std::to_string(v)) {}
+  requires std::is_arithmetic_v<Number> LogField(std::string_view k, Number v)
+      : key(k), value(std::to_string(v)) {}
   std::string_view key;
   std::string value;
 };
@@ -55,10 +55,10 @@ class NullLogger final : public Logger {
 
 /// VKB_LOG(logger, Info, "pod synced", {"pod", key}, {"took_ms", ms}): arguments are evaluated only
 /// when the level is on.
-#define VKB_LOG(logger, level, message, ...)                                              \
-  do {                                                                                    \
-    ::vkb::base::Logger& vkb_log_target = (logger);                                       \
-    if (vkb_log_target.enabled(::vkb::base::LogLevel::k##level)) {                        \
-      vkb_log_target.write(::vkb::base::LogLevel::k##level, (message), {__VA_ARGS__});    \
-    }                                                                                     \
+#define VKB_LOG(logger, level, message, ...)                                           \
+  do {                                                                                 \
+    ::vkb::base::Logger& vkb_log_target = (logger);                                    \
+    if (vkb_log_target.enabled(::vkb::base::LogLevel::k##level)) {                     \
+      vkb_log_target.write(::vkb::base::LogLevel::k##level, (message), {__VA_ARGS__}); \
+    }                                                                                  \
   } while (false)

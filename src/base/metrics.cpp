@@ -11,14 +11,13 @@ prometheus::Counter& Metrics::counter(const std::string& name, const std::string
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add(labels);
 }
 
-prometheus::Gauge& Metrics::gauge(const std::string& name, const std::string& help,
-                                  Labels labels) {
+prometheus::Gauge& Metrics::gauge(const std::string& name, const std::string& help, Labels labels) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add(labels);
 }
 
-prometheus::Histogram& Metrics::histogram(
-    const std::string& name, const std::string& help, Labels labels,
-    const prometheus::Histogram::BucketBoundaries& buckets) {
+prometheus::Histogram& Metrics::histogram(const std::string& name, const std::string& help,
+                                          Labels labels,
+                                          const prometheus::Histogram::BucketBoundaries& buckets) {
   return prometheus::BuildHistogram().Name(name).Help(help).Register(registry_).Add(labels,
                                                                                     buckets);
 }

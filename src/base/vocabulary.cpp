@@ -6,23 +6,34 @@ namespace vkb {
 
 const char* toString(PodRecord::State state) {
   switch (state) {
-    case PodRecord::State::kWaiting: return "Waiting";
-    case PodRecord::State::kCreating: return "Creating";
-    case PodRecord::State::kCreated: return "Created";
-    case PodRecord::State::kTerminal: return "Terminal";
-    case PodRecord::State::kDeleting: return "Deleting";
+    case PodRecord::State::kWaiting:
+      return "Waiting";
+    case PodRecord::State::kCreating:
+      return "Creating";
+    case PodRecord::State::kCreated:
+      return "Created";
+    case PodRecord::State::kTerminal:
+      return "Terminal";
+    case PodRecord::State::kDeleting:
+      return "Deleting";
   }
   return "Unknown";
 }
 
 const char* toString(ProviderState state) {
   switch (state) {
-    case ProviderState::kReady: return "Ready";
-    case ProviderState::kUnreachable: return "Unreachable";
-    case ProviderState::kClaimedElsewhere: return "ClaimedElsewhere";
-    case ProviderState::kIdentityChanged: return "IdentityChanged";
-    case ProviderState::kLeaving: return "Leaving";
-    case ProviderState::kMassLoss: return "MassLoss";
+    case ProviderState::kReady:
+      return "Ready";
+    case ProviderState::kUnreachable:
+      return "Unreachable";
+    case ProviderState::kClaimedElsewhere:
+      return "ClaimedElsewhere";
+    case ProviderState::kIdentityChanged:
+      return "IdentityChanged";
+    case ProviderState::kLeaving:
+      return "Leaving";
+    case ProviderState::kMassLoss:
+      return "MassLoss";
   }
   return "Unknown";
 }

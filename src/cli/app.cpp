@@ -26,8 +26,9 @@ struct Arguments {
 void addCommon(CLI::App& command, CommonOptions& common) {
   const char* group = "Common options";
   command
-      .add_option("--home-kubeconfig", common.home_kubeconfig,
-                  "kubeconfig of the home cluster (default: $KUBECONFIG, ~/.kube/config, in-cluster)")
+      .add_option(
+          "--home-kubeconfig", common.home_kubeconfig,
+          "kubeconfig of the home cluster (default: $KUBECONFIG, ~/.kube/config, in-cluster)")
       ->group(group);
   command.add_option("--state-dir", common.state_dir, "state folder")
       ->envname("VK_BRIDGE_STATE_DIR")
@@ -43,7 +44,8 @@ void addCommon(CLI::App& command, CommonOptions& common) {
 CLI::App* addJoin(CLI::App& app, Arguments& arguments) {
   CLI::App* join = app.add_subcommand("join", "Register a target cluster as a virtual node");
   join->add_option("NAME", arguments.join.name, "name of the cluster and of its node")->required();
-  join->add_option("--kubeconfig", arguments.join.kubeconfig, "kubeconfig of the target")->required();
+  join->add_option("--kubeconfig", arguments.join.kubeconfig, "kubeconfig of the target")
+      ->required();
   join->add_option("--context", arguments.join.context, "context in it (default: its current one)");
   join->add_option("--allow-namespace", arguments.allow_namespaces,
                    "namespaces of the target that exist already and that pods may go to; globs, "
@@ -55,7 +57,8 @@ CLI::App* addJoin(CLI::App& app, Arguments& arguments) {
       ->check(CLI::IsMember({"rekey", "keep"}));
   join->footer(
       "Checks both clusters, versions and permissions, then records the target. A running bridge\n"
-      "serves it at once. Again with the same name: updates credentials and options, touches no pod.\n"
+      "serves it at once. Again with the same name: updates credentials and options, touches no "
+      "pod.\n"
       "Example:  vk-bridge join gpu-eu --kubeconfig gpu-eu.yaml --allow-namespace default,team-*");
   return join;
 }
@@ -72,7 +75,8 @@ CLI::App* addRun(CLI::App& app, Arguments& arguments) {
 CLI::App* addStatus(CLI::App& app, Arguments& arguments) {
   CLI::App* status =
       app.add_subcommand("status", "Clusters, and which delegate stands for which home pod");
-  status->add_option("WHAT", arguments.status.filter, "CLUSTER, or NAMESPACE/POD for all about one pod");
+  status->add_option("WHAT", arguments.status.filter,
+                     "CLUSTER, or NAMESPACE/POD for all about one pod");
   status->add_option("-o,--output", arguments.status_format, "table, wide, json or yaml")
       ->check(CLI::IsMember({"table", "wide", "json", "yaml"}));
   status->footer("Reads the state folder; works while no bridge runs, and says so then.");
@@ -84,11 +88,14 @@ CLI::App* addLeave(CLI::App& app, Arguments& arguments) {
   leave->add_option("NAME", arguments.leave.name, "the joined cluster")->required();
   CLI::Option* drain = leave->add_flag("--drain", arguments.leave.drain,
                                        "evict its pods first; PodDisruptionBudgets are respected");
-  leave->add_flag("--force", arguments.leave.force,
-                  "the target no longer exists: home pods are failed and removed, what may still "
-                  "run there is listed")
+  leave
+      ->add_flag("--force", arguments.leave.force,
+                 "the target no longer exists: home pods are failed and removed, what may still "
+                 "run there is listed")
       ->excludes(drain);
-  leave->add_option("--timeout", arguments.leave_timeout_seconds, "how long to wait, in seconds or as 5m")
+  leave
+      ->add_option("--timeout", arguments.leave_timeout_seconds,
+                   "how long to wait, in seconds or as 5m")
       ->transform(CLI::AsNumberWithUnit(
           std::map<std::string, std::int64_t>{{"s", 1}, {"m", 60}, {"h", 3600}}));
   leave->footer("Without --drain it refuses while pods are bound to the node.");
@@ -136,8 +143,8 @@ int app(int argc, char** argv) {
   CLI::App* status_command = addStatus(parser, arguments);
   CLI::App* leave_command = addLeave(parser, arguments);
   CLI::App* version_command = parser.add_subcommand("version", "Print the version");
-  for (CLI::App* command : {join_command, run_command, status_command, leave_command,
-                            version_command}) {
+  for (CLI::App* command :
+       {join_command, run_command, status_command, leave_command, version_command}) {
     addCommon(*command, arguments.common);
   }
   try {

@@ -57,7 +57,8 @@ Result<Target> connectTarget(Session& session, const JoinOptions& options) {
 Result<void> checkPermissions(const char* which, kube::Client& client,
                               std::vector<kube::Permission> wanted) {
   auto missing = kube::missingPermissions(client, std::move(wanted));
-  if (!missing) return failure(prefixed(std::string("the ") + which + " cluster: ", missing.error()));
+  if (!missing)
+    return failure(prefixed(std::string("the ") + which + " cluster: ", missing.error()));
   if (missing->empty()) return {};
   std::string list;
   for (const auto& permission : *missing) list += "\n  " + kube::toString(permission);
@@ -65,13 +66,14 @@ Result<void> checkPermissions(const char* which, kube::Client& client,
                   .reason = "Forbidden",
                   .message = std::string("the ") + which +
                              " cluster does not allow this kubeconfig's user what the bridge "
-                             "needs; grant these:" + list,
+                             "needs; grant these:" +
+                             list,
                   .retry = Retry::kNever});
 }
 
 /// Against what is joined already.
-Result<void> checkJoined(const std::vector<state::ClusterConfig>& joined, const JoinOptions& options,
-                         const std::string& target_id) {
+Result<void> checkJoined(const std::vector<state::ClusterConfig>& joined,
+                         const JoinOptions& options, const std::string& target_id) {
   for (const auto& cluster : joined) {
     if (cluster.name == options.name && cluster.target_id != target_id) {
       return invalid("the name " + options.name + " is joined to another cluster (" +
@@ -177,7 +179,8 @@ Result<void> join(Session& session, const JoinOptions& options) {
   }
   if (auto fits = checkJoined(joined, options, target->id); !fits) return fits;
   if (auto fits = checkNodes(*home->client, options, target->id); !fits) return fits;
-  if (auto may = checkPermissions("home", *home->client, bridge::homePermissions()); !may) return may;
+  if (auto may = checkPermissions("home", *home->client, bridge::homePermissions()); !may)
+    return may;
   if (auto may = checkPermissions("target", *target->client, bridge::targetPermissions()); !may) {
     return may;
   }

@@ -30,7 +30,8 @@ std::string listed(const std::vector<std::string>& names) {
 
 bool ownedByDaemonSet(const Json& pod) {
   for (const auto& owner : json::array(pod, {"metadata", "ownerReferences"})) {
-    if (json::str(owner, "kind") == "DaemonSet" && json::boolean(owner, {"controller"})) return true;
+    if (json::str(owner, "kind") == "DaemonSet" && json::boolean(owner, {"controller"}))
+      return true;
   }
   return false;
 }
@@ -54,7 +55,8 @@ class HomeNode {
 
   /// Pods that hold the node: all bound to it but a DaemonSet's, which come and go with the node.
   Result<std::vector<Json>> pods() {
-    auto list = kube::listAll(home_, kube::kPods, {.field_selector = "spec.nodeName=" + config_.name});
+    auto list =
+        kube::listAll(home_, kube::kPods, {.field_selector = "spec.nodeName=" + config_.name});
     if (!list) return failure(list.error());
     std::vector<Json> result;
     for (const auto& object : list->items) {
@@ -128,7 +130,8 @@ Result<void> drain(Session& session, HomeNode& node, std::chrono::seconds timeou
                              "; it stays cordoned, run the command again to go on"});
 }
 
-Result<std::vector<PodRecord>> mappedPods(const state::StateFolder& folder, const std::string& name) {
+Result<std::vector<PodRecord>> mappedPods(const state::StateFolder& folder,
+                                          const std::string& name) {
   auto database = state::Database::openReadOnly(folder);
   if (!database) return failure(database.error());
   std::vector<PodRecord> result;
@@ -151,9 +154,10 @@ Result<void> refuseOccupied(HomeNode& node, const std::string& name, bool cordon
   std::vector<std::string> names;
   for (const Json& pod : *pods) names.push_back(nameOf(pod));
   return failure({.reason = "Occupied",
-                  .message = std::to_string(names.size()) + " pods are bound to node " + name + " (" +
-                             listed(names) + "); move them away first, or run: vk-bridge leave " +
-                             name + " --drain",
+                  .message = std::to_string(names.size()) + " pods are bound to node " + name +
+                             " (" + listed(names) +
+                             "); move them away first, or run: vk-bridge leave " + name +
+                             " --drain",
                   .retry = Retry::kNever});
 }
 
@@ -187,7 +191,8 @@ void listWhatMayRun(const std::vector<PodRecord>& records) {
   bool first = true;
   for (const PodRecord& record : records) {
     if (record.state == PodRecord::State::kTerminal) continue;
-    if (first) std::printf("These delegates may still run in the target; nobody looks after them:\n");
+    if (first)
+      std::printf("These delegates may still run in the target; nobody looks after them:\n");
     first = false;
     std::printf("  %s/%s  (home pod %s/%s)\n", record.place_ns.c_str(), record.place_name.c_str(),
                 record.ns.c_str(), record.name.c_str());

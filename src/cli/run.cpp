@@ -37,11 +37,12 @@ Result<void> run(Session& session, const RunOptions& options) {
     if (serving >= joined->size()) return {};
     return {std::to_string(joined->size() - serving) + " joined clusters are not served yet"};
   };
-  auto endpoint = HttpEndpoint::start(options.listen, {
-      .metrics = [&] { return session.metrics().text(); },
-      .health = [] { return std::vector<std::string>{}; },
-      .ready = not_served,
-  });
+  auto endpoint =
+      HttpEndpoint::start(options.listen, {
+                                              .metrics = [&] { return session.metrics().text(); },
+                                              .health = [] { return std::vector<std::string>{}; },
+                                              .ready = not_served,
+                                          });
   if (!endpoint) return failure(endpoint.error());
 
   VKB_LOG(session.logger(), Info, "vk-bridge runs", {"state_dir", folder->path().string()},

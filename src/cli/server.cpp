@@ -43,15 +43,15 @@ Result<std::unique_ptr<Server>> Server::start(Session& session, state::StateFold
           .runtime = session.runtime(),
           .folder = server->folder_,
           .database = *server->database_,
-          .connect_home = [&session, guarded, home_id, access = home.access](const auto&)
-              -> Result<std::unique_ptr<kube::Client>> {
+          .connect_home = [&session, guarded, home_id, access = home.access](
+                              const auto&) -> Result<std::unique_ptr<kube::Client>> {
             auto client = session.connect(access, "home");
             if (!client) return failure(client.error());
             return guarded(std::move(*client), home_id);
           },
-          .connect_target = [&session, guarded, folder_ptr = &server->folder_](
-                                const state::ClusterConfig& config)
-              -> Result<bridge::Supervisor::Target> {
+          .connect_target =
+              [&session, guarded, folder_ptr = &server->folder_](
+                  const state::ClusterConfig& config) -> Result<bridge::Supervisor::Target> {
             auto access = kube::loadKubeconfig(folder_ptr->kubeconfigPath(config.name).string());
             if (!access) return failure(access.error());
             auto client = session.connect(*access, config.name);
@@ -64,10 +64,10 @@ Result<std::unique_ptr<Server>> Server::start(Session& session, state::StateFold
           },
           .logger = session.logger(),
           .metrics = session.metrics()},
-      bridge::Supervisor::Options{
-          .home_id = home.id,
-          .host_ip = node_address.empty() ? localAddressTowards(home.access.server)
-                                          : node_address});
+      bridge::Supervisor::Options{.home_id = home.id,
+                                  .host_ip = node_address.empty()
+                                                 ? localAddressTowards(home.access.server)
+                                                 : node_address});
 
   const auto reconcile = [supervisor = server->supervisor_.get(), &session] {
     if (auto done = supervisor->reconcile(); !done) {

@@ -82,14 +82,18 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
     for (const auto& uid : uids) queue.enqueueNow(uid);
   }
 
-  Result<void> abandon(const PodRecord& record) {
+  /// What never went anywhere has nothing to be failed for; its controller may place it anew.
+  Result<void> abandon(const PodRecord& record, bool sent) {
     const HomePods::View home = homes.view(record.uid);
     if (home.state != HomePod::kAbsent) {
-      const std::string message = "The target cluster of node " + options.node +
-                                  " was given up; what became of the containers is not known.";
-      const Json status = lostStatus(home.pod(), "TargetForgotten", message,
-                                     json::formatTime(deps.runtime.clock.wallNow()));
-      if (auto told = homes.tell(home.pod(), status, nullptr); !told) return failure(told.error());
+      if (sent) {
+        const std::string message = "The target cluster of node " + options.node +
+                                    " was given up; what became of the containers is not known.";
+        const Json status = lostStatus(home.pod(), "TargetForgotten", message,
+                                       json::formatTime(deps.runtime.clock.wallNow()));
+        if (auto told = homes.tell(home.pod(), status, nullptr); !told)
+          return failure(told.error());
+      }
       if (auto released = homes.release(home.pod()); !released) return released;
     }
     return records.erase(record.uid);
@@ -147,11 +151,9 @@ Result<std::vector<PodRecord>> PodController::abandonAll() {
   impl_->queue.shutdown();
   std::vector<PodRecord> may_run;
   for (const PodRecord& record : impl_->records.all()) {
-    // What never went anywhere has nothing to be failed for; it goes with the node.
     const bool sent = record.state != PodRecord::State::kWaiting;
     if (sent && record.state != PodRecord::State::kTerminal) may_run.push_back(record);
-    auto done = sent ? impl_->abandon(record) : impl_->records.erase(record.uid);
-    if (!done) return failure(done.error());
+    if (auto done = impl_->abandon(record, sent); !done) return failure(done.error());
   }
   return may_run;
 }

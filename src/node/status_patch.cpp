@@ -60,7 +60,13 @@ Json conditionsPatch(const Json& current, const Json& desired) {
   Json patch = Json::array();
   for (const auto& condition : desired) {
     const Json* present = json::findBy(current, "type", json::str(condition, "type"));
-    if (!present || *present != condition) patch.push_back(condition);
+    if (present && *present == condition) continue;
+    Json entry = condition;
+    // Conditions merge field by field: a reason that is no longer given has to be taken away.
+    for (const auto& [field, value] : json::object(present ? *present : condition, {}).items()) {
+      if (!condition.contains(field)) entry[field] = nullptr;
+    }
+    patch.push_back(std::move(entry));
   }
   for (const auto& condition : current) {
     const std::string type = json::str(condition, "type");

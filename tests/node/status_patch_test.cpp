@@ -114,6 +114,24 @@ TEST(PodStatusPatch, ANodesConditionThatVanishedIsDeletedByName) {
                          {{"$patch", "delete"}, {"type", "vk-bridge.io/DelegateScheduled"}}}));
 }
 
+TEST(PodStatusPatch, AConditionsReasonThatIsNoLongerGivenIsTakenAway) {
+  const Json home = {{"metadata", {{"uid", "u1"}}},
+                     {"status",
+                      {{"phase", "Running"},
+                       {"conditions", Json::array({{{"type", "Ready"},
+                                                    {"status", "False"},
+                                                    {"reason", "TargetUnreachable"},
+                                                    {"message", "no route"}}})}}}};
+  const Json desired = {{"phase", "Running"},
+                        {"conditions", Json::array({Json{{"type", "Ready"}, {"status", "True"}}})}};
+  const auto patch = podStatusPatch(home, desired, nullptr);
+  ASSERT_TRUE(patch);
+  const Json& ready = patch->at("status").at("conditions").at(0);
+  EXPECT_EQ(ready.at("status"), "True");
+  EXPECT_TRUE(ready.contains("reason") && ready.at("reason").is_null());
+  EXPECT_TRUE(ready.contains("message") && ready.at("message").is_null());
+}
+
 TEST(PodStatusPatch, ConditionsOfOthersStay) {
   Json desired = running();
   desired["conditions"] = Json::array({condition("Ready", "False")});

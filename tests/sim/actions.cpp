@@ -68,11 +68,11 @@ void Actions::relabelDelegate() {
   }
   const std::string name = json::str(pod->json(), {"metadata", "name"});
   note("somebody takes the labels off " + name);
-  world_.target.edit(kube::kPods, kNamespace, name,
-                     {{"metadata",
-                       {{"labels",
-                         {{bridge::kLabelHomeUid, nullptr}, {bridge::kLabelNode, nullptr}}}}}},
-                     "somebody");
+  world_.target.edit(
+      kube::kPods, kNamespace, name,
+      {{"metadata",
+        {{"labels", {{bridge::kLabelHomeUid, nullptr}, {bridge::kLabelNode, nullptr}}}}}},
+      "somebody");
 }
 
 void Actions::makeForeignPod() {
@@ -135,15 +135,39 @@ void Actions::crash() {
 
 void Actions::step() {
   switch (below(16)) {
-    case 0: case 1: case 2: case 3: createPod(); break;
-    case 4: case 5: deletePod(false); break;
-    case 6: deletePod(true); break;
-    case 7: endContainers(); break;
-    case 8: deleteDelegate(below(3) == 0); break;
-    case 9: relabelDelegate(); break;
-    case 10: if (below(3) == 0) makeForeignPod(); break;
-    case 11: case 12: case 13: fault(); break;
-    default: crash(); break;
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+      createPod();
+      break;
+    case 4:
+    case 5:
+      deletePod(false);
+      break;
+    case 6:
+      deletePod(true);
+      break;
+    case 7:
+      endContainers();
+      break;
+    case 8:
+      deleteDelegate(below(3) == 0);
+      break;
+    case 9:
+      relabelDelegate();
+      break;
+    case 10:
+      if (below(3) == 0) makeForeignPod();
+      break;
+    case 11:
+    case 12:
+    case 13:
+      fault();
+      break;
+    default:
+      crash();
+      break;
   }
   const std::uint64_t choice = below(10);
   const Duration pause = choice < 5   ? std::chrono::milliseconds(below(50))

@@ -53,7 +53,8 @@ void Checker::created(const test::Change& change) {
   if (released_.contains(home_uid)) {
     violate("no early goodbye", home_uid + " was made after its home object had been removed");
   }
-  if (ended_.contains(home_uid) && !beyond_us) violate("no resurrection", home_uid + " was made after its end");
+  if (ended_.contains(home_uid) && !beyond_us)
+    violate("no resurrection", home_uid + " was made after its end");
 }
 
 void Checker::onTarget(const test::Change& change) {
@@ -78,8 +79,9 @@ void Checker::onHome(const test::Change& change) {
   if (change.after && isTerminal(change.after->json())) ended_.insert(uidOf(change.after->json()));
   if (change.before && change.after) {
     const Json &before = change.before->json(), &after = change.after->json();
-    if (isTerminal(before) && json::str(before, {"status", "phase"}) !=
-                                  json::str(after, {"status", "phase"}) && byBridge(change)) {
+    if (isTerminal(before) &&
+        json::str(before, {"status", "phase"}) != json::str(after, {"status", "phase"}) &&
+        byBridge(change)) {
       violate("terminal is final", uidOf(before) + " changed its final phase");
     }
   }

@@ -28,8 +28,8 @@ class Checker {
   std::vector<std::string> violations_;
   std::map<std::string, std::set<std::string>> live_;  ///< home UID -> its live delegates' UIDs
   std::map<std::string, int> made_;                    ///< home UID -> delegates ever made
-  std::set<std::string> taken_;  ///< home UIDs whose delegate somebody else deleted
-  std::set<std::string> ours_;                         ///< UIDs of target pods made by the bridge
+  std::set<std::string> taken_;     ///< home UIDs whose delegate somebody else deleted
+  std::set<std::string> ours_;      ///< UIDs of target pods made by the bridge
   std::set<std::string> released_;  ///< home UIDs whose object the bridge removed
   std::set<std::string> ended_;     ///< home UIDs that were terminal at home
 };

@@ -44,12 +44,10 @@ World::World(std::uint64_t seed)
   target.addNode("worker-1");
   target_scheduler.runAutomatically();
   kubelet.runAutomatically();
-  home.beforeRequest = target.beforeRequest = [this](const test::Request& request) {
-    onRequest(request, false);
-  };
-  home.afterRequest = target.afterRequest = [this](const test::Request& request) {
-    onRequest(request, true);
-  };
+  home.beforeRequest =
+      target.beforeRequest = [this](const test::Request& request) { onRequest(request, false); };
+  home.afterRequest =
+      target.afterRequest = [this](const test::Request& request) { onRequest(request, true); };
 }
 
 World::~World() {
@@ -63,8 +61,8 @@ void World::startBridge() {
   auto bridge = std::make_unique<Bridge>();
   bridge->actor = "bridge-" + std::to_string(++incarnation_);
   bridge->executor = runtime.executor.scope();
-  auto guard = std::make_unique<kube::IdentityGuard>(target.client(bridge->actor),
-                                                     target.clusterId());
+  auto guard =
+      std::make_unique<kube::IdentityGuard>(target.client(bridge->actor), target.clusterId());
   const kube::IdentityGuard* identity = guard.get();
   state::ClusterConfig config;
   config.name = kNode;
@@ -78,10 +76,8 @@ void World::startBridge() {
                             .publish = [](const state::ClusterHealth&) {},
                             .logger = bridge->logger,
                             .metrics = bridge->metrics},
-      bridge::Cluster::Options{.config = config,
-                               .home_id = home.clusterId(),
-                               .host_ip = "192.0.2.1",
-                               .concurrency = 4});
+      bridge::Cluster::Options{
+          .config = config, .home_id = home.clusterId(), .host_ip = "192.0.2.1", .concurrency = 4});
   bridge_ = std::move(bridge);
   try {
     static_cast<void>(bridge_->cluster->start());
