@@ -102,9 +102,9 @@ CLI::App* addLeave(CLI::App& app, Arguments& arguments) {
   return leave;
 }
 
-int fail(const Status& status) {
+int fail(const Status& status, int code) {
   std::fprintf(stderr, "vk-bridge: %s\n", status.message.c_str());
-  return status.reason == reasons::kInvalidInput ? kUsage : kFailed;
+  return code;
 }
 
 /// Before any thread exists: `run` waits for these itself, and every thread inherits the mask.
@@ -162,6 +162,12 @@ int app(int argc, char** argv) {
     return kDone;
   }
 
+  if (*join_command) {
+    if (auto name = state::checkClusterName(arguments.join.name); !name) {
+      return fail(name.error(), kUsage);
+    }
+  }
+
   if (*run_command) blockSignals();
   Session session(arguments.common);
   Result<void> done;
@@ -178,7 +184,7 @@ int app(int argc, char** argv) {
     arguments.leave.timeout = std::chrono::seconds(arguments.leave_timeout_seconds);
     done = leave(session, arguments.leave);
   }
-  return done ? kDone : fail(done.error());
+  return done ? kDone : fail(done.error(), kFailed);
 }
 
 }  // namespace vkb::cli

@@ -9,10 +9,11 @@
 
 namespace vkb::cli {
 
-/// Each command: success, or the one sentence that stderr gets (exit code 1; 2 where the sentence's
-/// reason is kInvalidInput). Output goes to stdout.
+/// Each command: success, or the one sentence that stderr gets (exit code 1). Output goes to
+/// stdout.
 
 struct JoinOptions {
+  /// `name` has passed state::checkClusterName().
   std::string name, kubeconfig, context;
   std::optional<std::vector<std::string>> allow_namespaces{};  ///< nothing: as joined before
   std::optional<bool> keep_labels{};

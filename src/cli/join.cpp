@@ -35,25 +35,6 @@ Result<void> checkVersion(const char* which, const kube::ServerVersion& version)
                  "; vk-bridge needs 1.20 or newer");
 }
 
-Result<Target> connectTarget(Session& session, const JoinOptions& options) {
-  Target target;
-  auto access = kube::loadKubeconfig(options.kubeconfig, options.context);
-  if (!access) return failure(access.error());
-  target.access = std::move(*access);
-  auto client = session.connect(target.access, options.name);
-  if (!client) return failure(client.error());
-  target.client = std::move(*client);
-  const std::string who = "the target cluster: ";
-  auto version = kube::readServerVersion(*target.client);
-  if (!version) return failure(prefixed(who, version.error()));
-  target.version = *version;
-  if (auto fits = checkVersion("target", target.version); !fits) return failure(fits.error());
-  auto id = kube::readClusterId(*target.client);
-  if (!id) return failure(prefixed(who, id.error()));
-  target.id = std::move(*id);
-  return target;
-}
-
 Result<void> checkPermissions(const char* which, kube::Client& client,
                               std::vector<kube::Permission> wanted) {
   auto missing = kube::missingPermissions(client, std::move(wanted));
@@ -69,6 +50,30 @@ Result<void> checkPermissions(const char* which, kube::Client& client,
                              "needs; grant these:" +
                              list,
                   .retry = Retry::kNever});
+}
+
+Result<Target> connectTarget(Session& session, const JoinOptions& options) {
+  Target target;
+  auto access = kube::loadKubeconfig(options.kubeconfig, options.context);
+  if (!access) return failure(access.error());
+  target.access = std::move(*access);
+  auto client = session.connect(target.access, options.name);
+  if (!client) return failure(client.error());
+  target.client = std::move(*client);
+  const std::string who = "the target cluster: ";
+  auto version = kube::readServerVersion(*target.client);
+  if (!version) return failure(prefixed(who, version.error()));
+  target.version = *version;
+  if (auto fits = checkVersion("target", target.version); !fits) return failure(fits.error());
+  auto id = kube::readClusterId(*target.client);
+  if (!id && id.error().code == 403) {
+    // Not even that is allowed: the whole list helps more than the first refusal.
+    auto may = checkPermissions("target", *target.client, bridge::targetPermissions());
+    if (!may) return failure(may.error());
+  }
+  if (!id) return failure(prefixed(who, id.error()));
+  target.id = std::move(*id);
+  return target;
 }
 
 /// Against what is joined already.
@@ -157,7 +162,6 @@ void waitForBridge(Session& session, const state::StateFolder& folder, const std
 }  // namespace
 
 Result<void> join(Session& session, const JoinOptions& options) {
-  if (auto name = state::checkClusterName(options.name); !name) return name;
   auto target = connectTarget(session, options);
   if (!target) return failure(target.error());
   auto home = session.connectHome();
