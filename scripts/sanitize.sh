@@ -40,5 +40,6 @@ for preset in "${which[@]}"; do
   else
     moving "Compiling" "$logs/$preset-build.log" cmake --build "$build" -j "$(nproc)"
   fi
-  "${plain[@]}" ctest --test-dir "$build" -j "$(nproc)" --timeout 600 --output-on-failure --no-tests=error "${only[@]}" "${select[@]}"
+  # An instrumented seed costs 20 times one of the release build, which runs them all.
+  SIM_SEEDS=40 "${plain[@]}" ctest --test-dir "$build" -j "$(nproc)" --timeout 600 --output-on-failure --no-tests=error "${only[@]}" "${select[@]}"
 done
