@@ -44,9 +44,9 @@ struct DeleteOptions {
   std::string propagation_policy{};                    ///< "" server default
 };
 
-/// The second of the two seams: all Kubernetes I/O. Every call may block until its deadline (30 s
-/// unless said), is thread-safe, and reports failures as a Status whose `retry` follows design §6.
-/// Reads are quorum reads.
+/// The second of the two seams: all Kubernetes I/O. Every call may block until its deadline (list
+/// 30 s, get and getRaw 10 s, writes below), is thread-safe, and reports failures as a Status whose
+/// `retry` follows design §6. Reads are quorum reads.
 class Reader {
  public:
   virtual ~Reader() = default;

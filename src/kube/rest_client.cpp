@@ -12,7 +12,10 @@
 namespace vkb::kube {
 namespace {
 
-constexpr std::chrono::seconds kReadDeadline{30};
+/// A page of a list may be large. One object, or a health check, that takes longer than this will
+/// not come: a target that swallows packets is known to be down after three checks, within a
+/// minute.
+constexpr std::chrono::seconds kListDeadline{30}, kGetDeadline{10};
 
 net::Endpoint endpointOf(const ServerUrl& server, const ClusterAccess& access) {
   net::Endpoint endpoint;
@@ -87,7 +90,7 @@ class RestClient final : public Client {
                                   const std::string& name) override {
     const auto path = objectPath(resource, ns, name, "");
     if (!path) return failure(path.error());
-    auto answer = exchange_.send(request("GET", "GET", *path));
+    auto answer = exchange_.send(request("GET", "GET", *path, kGetDeadline));
     if (answer) {
       auto object = parsed(answer->body);
       if (!object) return failure(object.error());
@@ -107,7 +110,7 @@ class RestClient final : public Client {
   }
 
   Result<std::string> getRaw(const std::string& path) override {
-    auto answer = exchange_.send(request("GET", "GET", path));
+    auto answer = exchange_.send(request("GET", "GET", path, kGetDeadline));
     if (!answer) return failure(answer.error());
     return std::move(answer->body);
   }
@@ -143,12 +146,13 @@ class RestClient final : public Client {
   }
 
  private:
-  static RestExchange::Request request(std::string verb, std::string method, std::string target) {
+  static RestExchange::Request request(std::string verb, std::string method, std::string target,
+                                       std::chrono::seconds deadline = kListDeadline) {
     RestExchange::Request made;
     made.verb = std::move(verb);
     made.http.method = std::move(method);
     made.http.target = std::move(target);
-    made.http.timeout = kReadDeadline;
+    made.http.timeout = deadline;
     return made;
   }
 

@@ -1,5 +1,6 @@
 #include "node/node_controller.h"
 
+#include <algorithm>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -162,6 +163,7 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
   /// Design §7: three failures in a row are down, two successes up; the first ping of all decides
   /// at once when it succeeds.
   Outcome ping() {
+    const TimePoint begin = deps.runtime.clock.now();
     const Result<void> answer = deps.provider.ping();
     std::optional<bool> change;
     {
@@ -178,7 +180,9 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     if (change && options.on_reachable) {
       options.on_reachable(*change, answer ? "" : answer.error().message);
     }
-    return Outcome::after(options.ping_interval);
+    // From start to start: pings that run into their deadline do not make an outage last longer.
+    const Duration spent = deps.runtime.clock.now() - begin;
+    return Outcome::after(std::max(Duration::zero(), options.ping_interval - spent));
   }
 };
 

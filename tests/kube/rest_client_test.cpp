@@ -106,7 +106,7 @@ TEST_F(RestClientTest, GetGivesTheObject) {
   ASSERT_TRUE(pod);
   EXPECT_EQ((**pod)["x"], 1);
   EXPECT_EQ(last().target, "/api/v1/namespaces/a/pods/b");
-  EXPECT_EQ(last().timeout, 30s);
+  EXPECT_EQ(last().timeout, 10s);
 }
 
 TEST_F(RestClientTest, A404ThatNamesTheObjectIsNothing) {
