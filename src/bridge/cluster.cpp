@@ -94,6 +94,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     }
     if (up) {
       VKB_LOG(deps.logger, Info, "target reachable", {"cluster", name});
+      provider.retryNow();
     } else {
       VKB_LOG(deps.logger, Warn, "target unreachable", {"cluster", name}, {"message", why});
     }

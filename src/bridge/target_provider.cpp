@@ -66,6 +66,12 @@ void TargetProvider::stop() {
   nodes_.stop();
 }
 
+void TargetProvider::retryNow() {
+  nodes_.retryNow();
+  namespaces_.retryNow();
+  pod_reflector_.retryNow();
+}
+
 bool TargetProvider::isMarked(const Json& ns) const {
   return json::str(ns, {"metadata", "labels", kLabelHomeCluster}) == options_.home_id;
 }

@@ -42,6 +42,8 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   /// `on_synced` once every cache has its first list.
   void start(const std::vector<PodRecord>& known, std::function<void()> on_synced);
   void stop();
+  /// The target answers again: watches that wait for their next attempt make it now.
+  void retryNow();
   /// gitVersion of the target; empty until known. Read by ping().
   std::string version() const;
   struct NodeCount {

@@ -47,6 +47,7 @@ Informer::~Informer() { stop(); }
 void Informer::addHandler(Handler handler) { handlers_.push_back(std::move(handler)); }
 void Informer::start() { reflector_->start(); }
 void Informer::stop() { reflector_->stop(); }
+void Informer::retryNow() { reflector_->retryNow(); }
 
 bool Informer::hasSynced() const {
   const std::lock_guard lock(mutex_);

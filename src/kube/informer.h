@@ -26,6 +26,8 @@ class Informer final : private ReflectorSink {
   void addHandler(Handler handler);
   void start();
   void stop();
+  /// As Reflector::retryNow().
+  void retryNow();
 
   /// The first list has been taken in (stays true over broken watches).
   bool hasSynced() const;

@@ -36,6 +36,7 @@ class Reflector::Impl final : public WatchHandler, public std::enable_shared_fro
 
   void start() { schedule(Duration::zero(), &Impl::list); }
   void stop();
+  void retryNow();
 
   void onEvent(json::RawEvent event) override;
   void onClosed(Status status) override;
@@ -65,6 +66,8 @@ class Reflector::Impl final : public WatchHandler, public std::enable_shared_fro
   std::mutex mutex_;  // guards the rest; never held during a call of client, sink or on_sync
   bool stopped_ = false;
   std::optional<Executor::TimerId> timer_;
+  Step timed_step_ = nullptr;  ///< what timer_ is for
+  bool server_asked_ = false;  ///< the wait is the server's Retry-After
   std::unique_ptr<WatchHandle> watch_;
   std::string resource_version_;
   std::uint32_t attempt_ = 0;  ///< failures since a list or watch last proved good
@@ -101,7 +104,22 @@ void Reflector::Impl::schedule(Duration delay, Step step) {
     runtime_.executor.post(task);
   } else {
     timer_ = runtime_.executor.postAfter(delay, task);
+    timed_step_ = step;
   }
+}
+
+void Reflector::Impl::retryNow() {
+  Step step = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopped_ || !timer_ || server_asked_) return;
+    const bool was_waiting = runtime_.executor.cancel(*timer_);
+    timer_.reset();
+    if (!was_waiting) return;
+    attempt_ = 0;
+    step = timed_step_;
+  }
+  schedule(Duration::zero(), step);
 }
 
 void Reflector::Impl::list() {
@@ -228,6 +246,7 @@ void Reflector::Impl::afterClosed(const Status& status) {
       if (attempt_++ > 0) {
         delay = base::backoffDelay(base::kFastBackoff, attempt_ - 1, runtime_.random);
       }
+      server_asked_ = false;
     }
     return schedule(delay, in_order ? &Impl::openWatch : &Impl::list);
   }
@@ -251,6 +270,7 @@ Duration Reflector::Impl::nextDelay(const Status& status) {
   // A refused list (kNever) is our own selector or a version that lacks the resource: slow, too.
   const auto& policy = status.retry == Retry::kFast ? base::kFastBackoff : base::kSlowBackoff;
   Duration delay = base::backoffDelay(policy, attempt_, runtime_.random);
+  server_asked_ = status.retryAfter.has_value();
   if (status.retryAfter) delay = std::max(delay, Duration(*status.retryAfter));
   return delay;
 }
@@ -273,5 +293,6 @@ Reflector::Reflector(Runtime runtime, Client& client, ReflectorSink& sink, base:
 Reflector::~Reflector() { impl_->stop(); }
 void Reflector::start() { impl_->start(); }
 void Reflector::stop() { impl_->stop(); }
+void Reflector::retryNow() { impl_->retryNow(); }
 
 }  // namespace vkb::kube

@@ -44,6 +44,10 @@ class Reflector {
   ~Reflector();
   void start();
   void stop();
+  /// Whoever knows that the server answers again ends the wait before the next attempt, which may
+  /// be up to a minute; one that the server asked for (Retry-After) is kept. From any thread, any
+  /// time.
+  void retryNow();
 
  private:
   class Impl;

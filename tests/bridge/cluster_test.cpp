@@ -246,6 +246,20 @@ TEST_F(ClusterTest, WhileTheTargetIsCutOffTheNodeAndItsPodsSaySoOnce) {
   EXPECT_EQ(health_.back().state, "Ready");
 }
 
+TEST_F(ClusterTest, AfterALongOutageTheWatchesGoOnAsSoonAsTheNodeIsReady) {
+  start();
+  cutOff();
+  runtime_.advance(minutes(20));  // by now the watches try once a minute
+  target_.setDown(false);
+  for (int i = 0; i < 60 && target_.openWatches(kBridge) < 3; ++i) {
+    ASSERT_NE(condition(node(), "Ready").substr(0, 4), "True") << "a watch still waits";
+    runtime_.advance(seconds(1));
+  }
+  EXPECT_EQ(target_.openWatches(kBridge), 3u);  // pods, nodes, namespaces
+  runtime_.advance(seconds(1));
+  EXPECT_EQ(condition(node(), "Ready").substr(0, 4), "True");
+}
+
 TEST_F(ClusterTest, OneLostPingIsNoOutage) {
   start();
   addHomePod("a");

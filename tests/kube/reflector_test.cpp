@@ -4,6 +4,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "support/api_errors.h"
 #include "support/fake_cluster.h"
@@ -14,6 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 /// What a sink knows after each call, as a store would.
@@ -219,6 +221,65 @@ TEST_F(ReflectorTest, RetryAfterIsHonoured) {
   EXPECT_EQ(sink_.replaced, 0);
   runtime_.advance(1s);
   EXPECT_EQ(sink_.replaced, 1);
+}
+
+TEST_F(ReflectorTest, RetryNowEndsTheWaitOfALongOutage) {
+  addPod("a");
+  start();
+  cluster_.setDown(true);
+  runtime_.advance(20min);
+  cluster_.setDown(false);
+  removePod("a");
+  runtime_.settle();
+  EXPECT_THAT(sink_.names(), ElementsAre("default/a"));  // up to a minute would pass
+  reflector_->retryNow();
+  runtime_.settle();
+  EXPECT_THAT(sink_.names(), IsEmpty());
+  EXPECT_EQ(cluster_.openWatches(), 1u);
+}
+
+TEST_F(ReflectorTest, RetryNowWhileNothingIsWaitedForDoesNothing) {
+  reflector_->retryNow();
+  start();
+  reflector_->retryNow();
+  runtime_.settle();
+  EXPECT_EQ(count("list"), 1u);
+  EXPECT_EQ(count("watch"), 1u);
+  reflector_->stop();
+  reflector_->retryNow();
+  runtime_.advance(1h);
+  EXPECT_EQ(count("list"), 1u);
+}
+
+TEST_F(ReflectorTest, RetryNowLeavesAWaitThatTheServerAskedFor) {
+  cluster_.faults().refuse(test::tooManyRequests(20s), 1, test::requestsOf("list"));
+  start();
+  reflector_->retryNow();
+  runtime_.advance(19s);
+  EXPECT_EQ(sink_.replaced, 0);
+  runtime_.advance(1s);
+  EXPECT_EQ(sink_.replaced, 1);
+}
+
+TEST_F(ReflectorTest, WatchesOfManyEndAfterFiveToTenMinutesAndNotTogether) {
+  std::vector<std::unique_ptr<Reflector>> many;
+  std::set<Duration> reopened;
+  for (int i = 0; i < 20; ++i) {
+    many.push_back(std::make_unique<Reflector>(
+        runtime_.runtime(), *client_, sink_, logger_,
+        ReflectorOptions{.resource = kPods, .list = {}, .name = "pods"}));
+    many.back()->start();
+  }
+  runtime_.settle();
+  const TimePoint begun = runtime_.clock.now();
+  cluster_.beforeRequest = [&](const test::Request&) {
+    reopened.insert(runtime_.clock.now() - begun);
+  };
+  runtime_.advance(9min + 59s);
+  ASSERT_THAT(reopened, Not(IsEmpty()));
+  EXPECT_GE(*reopened.begin(), 5min);
+  EXPECT_GT(reopened.size(), 15u);
+  EXPECT_LE(count("watch"), 40u);
 }
 
 TEST_F(ReflectorTest, AnUnusableWatchDoesNotBecomeAHotLoop) {
