@@ -9,15 +9,17 @@ namespace vkb::net {
 ConnectionPool::Lease::Lease(Lease&& other) noexcept
     : pool_(std::exchange(other.pool_, nullptr)),
       connection_(std::move(other.connection_)),
-      expires_(other.expires_) {}
+      expires_(other.expires_),
+      breaks_(other.breaks_) {}
 
 ConnectionPool::Lease::~Lease() {
   if (pool_ != nullptr) pool_->giveBack(*this);
 }
 
-void ConnectionPool::Lease::put(std::unique_ptr<HttpConnection> fresh) {
+void ConnectionPool::Lease::put(std::unique_ptr<HttpConnection> fresh, std::uint64_t breaks) {
   connection_ = std::move(fresh);
   expires_ = pool_->newExpiry();
+  breaks_ = breaks;
 }
 
 /// Jittered, so that a fleet of connections made together does not go together. HTTP/1.1 has no
@@ -28,13 +30,14 @@ TimePoint ConnectionPool::newExpiry() {
   return clock_.now() + std::chrono::duration_cast<Duration>(age);
 }
 
-/// Idle connections past their time or of another endpoint; the caller destroys them without the
-/// lock, which it holds now.
+/// Idle connections past their time, of another endpoint or from before a break; the caller looks
+/// at them and destroys them without the lock, which it holds now.
 std::vector<ConnectionPool::Idle> ConnectionPool::takeUnfit() {
   const TimePoint now = clock_.now();
+  const std::uint64_t breaks = breaks_.count();
   const auto unfit = [&](const Idle& idle) {
     return now >= idle.expires || now - idle.since >= options_.max_idle ||
-           idle.connection->connector() != current_;
+           idle.connection->connector() != current_ || idle.breaks != breaks;
   };
   const auto fit_end = std::stable_partition(idle_.begin(), idle_.end(),
                                              [&](const Idle& idle) { return !unfit(idle); });
@@ -70,18 +73,31 @@ Result<ConnectionPool::Lease> ConnectionPool::acquire(const std::shared_ptr<Conn
   if (auto slot = waitForSlot(abort, deadline); !slot) return tl::unexpected(slot.error());
   Lease lease(*this);
   while (true) {
-    std::vector<Idle> unfit;  // destroyed last, without the lock
+    std::vector<Idle> unfit;
     {
       const std::lock_guard lock(mutex_);
       unfit = takeUnfit();
-      if (idle_.empty() || current_ != connector) return lease;
-      lease.connection_ = std::move(idle_.back().connection);
-      lease.expires_ = idle_.back().expires;
-      idle_.pop_back();
+      if (!idle_.empty() && current_ == connector) {
+        lease.connection_ = std::move(idle_.back().connection);
+        lease.expires_ = idle_.back().expires;
+        lease.breaks_ = idle_.back().breaks;
+        idle_.pop_back();
+      }
     }
-    if (lease.connection_->isStillQuiet()) return lease;
+    for (const Idle& idle : unfit) tellIfBroken(*idle.connection, idle.breaks);
+    if (lease.connection_ == nullptr) return lease;
+    tellIfBroken(*lease.connection_, lease.breaks_);
+    if (lease.breaks_ == breaks_.count()) return lease;
     lease.connection_.reset();
   }
+}
+
+/// Whether a connection that nobody used is as it should be. The first that is not tells of all
+/// that were idle with it, because its report ends their use.
+void ConnectionPool::tellIfBroken(HttpConnection& idle, std::uint64_t breaks) {
+  if (breaks != breaks_.count() || idle.isStillQuiet()) return;
+  breaks_.report(unreachable("the connection to " + idle.connector()->label() +
+                             " broke while no request used it"));
 }
 
 void ConnectionPool::giveBack(Lease& lease) {
@@ -91,16 +107,19 @@ void ConnectionPool::giveBack(Lease& lease) {
   const std::lock_guard lock(mutex_);
   --in_use_;
   if (reusable && unwanted->connector() == current_) {
-    idle_.push_back({std::move(unwanted), clock_.now(), lease.expires_});
+    idle_.push_back({std::move(unwanted), clock_.now(), lease.expires_, lease.breaks_});
   }
   slot_free_.notify_one();
 }
 
 void ConnectionPool::keepOnly(const std::shared_ptr<Connector>& current) {
   std::vector<Idle> unfit;
-  const std::lock_guard lock(mutex_);
-  current_ = current;
-  unfit = takeUnfit();
+  {
+    const std::lock_guard lock(mutex_);
+    current_ = current;
+    unfit = takeUnfit();
+  }
+  for (const Idle& idle : unfit) tellIfBroken(*idle.connection, idle.breaks);
 }
 
 }  // namespace vkb::net

@@ -33,7 +33,7 @@ bool mayRetry(const HttpRequest& request, const ExchangeFailure& failed) {
 class HttpClient::Impl {
  public:
   Impl(Endpoint endpoint, const Clock& clock, Random& random, HttpClientOptions options)
-      : options_(options), pool_(clock, random, options_) {
+      : options_(std::move(options)), pool_(clock, random, options_, *breaks_) {
     replaceEndpoint(std::move(endpoint));
   }
 
@@ -54,8 +54,12 @@ class HttpClient::Impl {
     const std::lock_guard lock(mutex_);
     return connector_;
   }
+  bool mayUseNew(const HttpRequest& request) const {
+    return !options_.may_use_new_connection || options_.may_use_new_connection(request);
+  }
   Result<std::unique_ptr<HttpConnection>> connect(const std::shared_ptr<Connector>& connector,
-                                                  AbortHandle& abort, Deadline deadline);
+                                                  const HttpRequest& request, AbortHandle& abort,
+                                                  Deadline deadline);
   Result<HttpResponse> exchange(ConnectionPool::Lease& lease,
                                 const std::shared_ptr<Connector>& connector,
                                 const HttpRequest& request, const std::string& wire,
@@ -64,15 +68,25 @@ class HttpClient::Impl {
 
   const HttpClientOptions options_;
   const std::shared_ptr<AbortRegistry> registry_ = std::make_shared<AbortRegistry>();
+  const std::shared_ptr<Breaks> breaks_ = std::make_shared<Breaks>(options_.on_broken);
   ConnectionPool pool_;
   std::mutex mutex_;
   std::shared_ptr<Connector> connector_;  ///< guarded by mutex_
 };
 
+/// A connection that `request` may go out on. Permission is asked for before, which saves the
+/// handshake, and after it, during which another connection may have broken.
 Result<std::unique_ptr<HttpConnection>> HttpClient::Impl::connect(
-    const std::shared_ptr<Connector>& connector, AbortHandle& abort, Deadline deadline) {
+    const std::shared_ptr<Connector>& connector, const HttpRequest& request, AbortHandle& abort,
+    Deadline deadline) {
+  const auto held_back = [&] {
+    return failure(unreachable("not sent: a connection to " + connector->label() +
+                               " broke, and that the same server answers is not proven yet"));
+  };
+  if (!mayUseNew(request)) return held_back();
   auto socket = connector->connect(abort, deadline);
   if (!socket) return tl::unexpected(socket.error());
+  if (!mayUseNew(request)) return held_back();
   return std::make_unique<HttpConnection>(connector, std::move(*socket));
 }
 
@@ -91,7 +105,10 @@ Result<HttpResponse> HttpClient::Impl::finish(HttpConnection& connection, HttpRe
   head.body.reserve(static_cast<std::size_t>(announced));
   while (true) {
     const auto more = connection.readBody(head.body, deadline);
-    if (!more) return tl::unexpected(more.error());
+    if (!more) {
+      breaks_->reportUnlessAborted(more.error());
+      return tl::unexpected(more.error());
+    }
     if (head.body.size() > options_.max_body_bytes) return too_large();
     if (!*more) return head;
   }
@@ -120,20 +137,22 @@ Result<HttpResponse> HttpClient::Impl::exchange(ConnectionPool::Lease& lease,
                                                 AbortHandle& abort, Deadline deadline) {
   while (true) {
     if (lease.connection() == nullptr) {
-      auto fresh = connect(connector, abort, deadline);
+      const std::uint64_t breaks = breaks_->count();
+      auto fresh = connect(connector, request, abort, deadline);
       if (!fresh) return tl::unexpected(fresh.error());
-      lease.put(std::move(*fresh));
+      lease.put(std::move(*fresh), breaks);
     }
     HttpConnection& connection = *lease.connection();
     abort.setSocket(connection.socket());
     const bool reused = connection.wasUsed();
     auto head = connection.exchange(wire, request.method == "HEAD", deadline, request.timeout);
     if (head) return finish(connection, std::move(*head), deadline);
+    breaks_->reportUnlessAborted(head.error().status);
     // A fresh connection is never retried, so this loop runs twice at most.
-    if (!reused || !mayRetry(request, head.error())) {
+    if (!reused || !mayRetry(request, head.error()) || !mayUseNew(request)) {
       return tl::unexpected(std::move(head.error().status));
     }
-    lease.put(nullptr);
+    lease.drop();
   }
 }
 
@@ -144,17 +163,20 @@ Result<std::unique_ptr<HttpStream>> HttpClient::Impl::open(const HttpRequest& re
   if (!wire) return tl::unexpected(wire.error());
   auto abortable = std::make_unique<Abortable>(registry_, request.stop);
   if (abortable->handle().aborted()) return failure(abortedByUs());
-  auto connection = connect(connector, abortable->handle(), deadline);
+  auto connection = connect(connector, request, abortable->handle(), deadline);
   if (!connection) return tl::unexpected(connection.error());
   auto head = (*connection)->exchange(*wire, request.method == "HEAD", deadline, request.timeout);
-  if (!head) return tl::unexpected(std::move(head.error().status));
-  return std::make_unique<ConnectionStream>(std::move(abortable), std::move(*connection),
+  if (!head) {
+    breaks_->reportUnlessAborted(head.error().status);
+    return tl::unexpected(std::move(head.error().status));
+  }
+  return std::make_unique<ConnectionStream>(std::move(abortable), breaks_, std::move(*connection),
                                             std::move(*head));
 }
 
 HttpClient::HttpClient(Endpoint endpoint, const Clock& clock, Random& random,
                        HttpClientOptions options)
-    : impl_(std::make_shared<Impl>(std::move(endpoint), clock, random, options)) {}
+    : impl_(std::make_shared<Impl>(std::move(endpoint), clock, random, std::move(options))) {}
 
 HttpClient::~HttpClient() = default;
 

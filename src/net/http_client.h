@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -74,13 +75,32 @@ struct HttpClientOptions {
   std::size_t max_body_bytes = 256u << 20;
   std::chrono::seconds max_idle{60};
   std::chrono::seconds max_age{450};  ///< times a factor in [0.67, 1.33): 5 to 10 minutes
+
+  // For who must be sure that the same server still answers (design invariant 9). The usual use:
+  // on_broken forgets that this was proven, may_use_new_connection says "proven, or this request is
+  // the proof". Both run on threads of callers and of streams, several at once, with no lock of the
+  // client held; they must not call the client and must be callable for as long as it and its
+  // streams live.
+
+  /// Told of every connection that broke: cut, reset, silent beyond its time, or ended by the
+  /// server while it was idle, also where the request under way then succeeds on another one. Runs
+  /// before anything else is sent in its place, and idle connections are given up with it, so that
+  /// what is sent next goes out on a new connection. `why` is the failure in words. Not called for
+  /// what this program ended (aborted, too old, another endpoint) nor for a connection that could
+  /// not be made, which the caller's "Unreachable" tells.
+  std::function<void(const Status& why)> on_broken{};
+  /// Asked right before `request` becomes the first one on a connection, streams' included. False:
+  /// it is not sent and the call fails, with "Unreachable" or, where a connection had taken it
+  /// already and broke, with "Unanswered". Empty: always true.
+  std::function<bool(const HttpRequest& request)> may_use_new_connection{};
 };
 
 /// Keep-alive pool of HTTP/1.1 connections to one endpoint. Thread-safe.
 /// Failures: reason "Unreachable" when nothing was sent (no connection, TLS refused: the message
 /// says which and what to check), reason "Unanswered" when the request may have been carried out.
 /// A pooled connection that turns out stale before a byte of the answer came is replaced once,
-/// for methods and requests where that is safe (not POST once bytes were sent).
+/// for methods and requests where that is safe (not POST once bytes were sent), and where
+/// HttpClientOptions::may_use_new_connection allows it.
 class HttpClient {
  public:
   HttpClient(Endpoint endpoint, const Clock& clock, Random& random, HttpClientOptions options = {});

@@ -9,6 +9,12 @@ tl::unexpected<Status> ConnectionStream::fail(Status status) {
   return failure(std::move(status));
 }
 
+/// fail() for what the server or the network did to the connection.
+tl::unexpected<Status> ConnectionStream::broke(Status status) {
+  breaks_->reportUnlessAborted(status);
+  return fail(std::move(status));
+}
+
 /// The next complete line in the buffer, if there is one. Used text is dropped once it is worth the
 /// move.
 std::optional<std::string> ConnectionStream::takeLine() {
@@ -40,11 +46,11 @@ Result<std::optional<std::string>> ConnectionStream::readLine(std::chrono::milli
                               " sent a line longer than 64 MiB; the stream was given up"});
     }
     const auto more = connection_->readBody(buffer_, deadlineIn(idle));
-    if (!more) return fail(more.error());
+    if (!more) return broke(more.error());
     if (*more) continue;
     if (buffer_.empty()) return std::nullopt;
-    return fail(unanswered("the stream from " + connection_->connector()->label() +
-                           " ended in the middle of a line"));
+    return broke(unanswered("the stream from " + connection_->connector()->label() +
+                            " ended in the middle of a line"));
   }
 }
 
@@ -62,7 +68,7 @@ Result<std::string> ConnectionStream::readAll(std::chrono::milliseconds timeout,
                               std::to_string(max_bytes) + " bytes"});
     }
     const auto more = connection_->readBody(all, deadline);
-    if (!more) return fail(more.error());
+    if (!more) return broke(more.error());
     if (!*more) return all;
   }
 }

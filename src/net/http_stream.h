@@ -5,6 +5,7 @@
 #include <string>
 
 #include "net/abort_registry.h"
+#include "net/breaks.h"
 #include "net/http_client.h"
 #include "net/http_connection.h"
 
@@ -16,9 +17,10 @@ inline constexpr std::size_t kMaxLineBytes = 64u << 20;
 /// HttpStream over a connection of its own, which it closes at its end.
 class ConnectionStream final : public HttpStream {
  public:
-  ConnectionStream(std::unique_ptr<Abortable> abortable, std::unique_ptr<HttpConnection> connection,
-                   HttpResponse head)
+  ConnectionStream(std::unique_ptr<Abortable> abortable, std::shared_ptr<Breaks> breaks,
+                   std::unique_ptr<HttpConnection> connection, HttpResponse head)
       : abortable_(std::move(abortable)),
+        breaks_(std::move(breaks)),
         connection_(std::move(connection)),
         head_(std::move(head)) {}
 
@@ -30,8 +32,10 @@ class ConnectionStream final : public HttpStream {
  private:
   std::optional<std::string> takeLine();
   tl::unexpected<Status> fail(Status status);
+  tl::unexpected<Status> broke(Status status);
 
   std::unique_ptr<Abortable> abortable_;
+  const std::shared_ptr<Breaks> breaks_;
   std::unique_ptr<HttpConnection> connection_;
   const HttpResponse head_;
   std::string buffer_;
