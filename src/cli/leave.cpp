@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/server.h"
 #include "json/json.h"
+#include "kube/features.h"
 #include "node/node_controller.h"
 
 namespace vkb::cli {
@@ -66,18 +67,14 @@ class HomeNode {
     return result;
   }
 
-  /// policy/v1beta1 is the body that every API server since 1.20 takes; newer ones take it still.
   Result<void> evict(const Json& pod) {
-    const std::string ns = json::str(pod, {"metadata", "namespace"});
-    const std::string name = json::str(pod, {"metadata", "name"});
-    const Json eviction{
-        {"apiVersion", "policy/v1beta1"},
-        {"kind", "Eviction"},
-        {"metadata", {{"name", name}, {"namespace", ns}}},
-        {"deleteOptions", {{"preconditions", {{"uid", json::str(pod, {"metadata", "uid"})}}}}}};
-    auto answer = home_.create(kube::kPods, ns, eviction, name, "eviction");
-    if (!answer && !answer.error().isNotFound()) return failure(answer.error());
-    return {};
+    if (!features_) {
+      auto features = kube::readServerFeatures(home_);
+      if (!features) return failure(features.error());
+      features_ = std::move(*features);
+    }
+    return kube::evict(home_, *features_, json::str(pod, {"metadata", "namespace"}),
+                       json::str(pod, {"metadata", "name"}), json::str(pod, {"metadata", "uid"}));
   }
 
  private:
@@ -90,6 +87,7 @@ class HomeNode {
 
   kube::Client& home_;
   const state::ClusterConfig& config_;
+  std::optional<kube::ServerFeatures> features_;  ///< read before the first eviction
 };
 
 /// Evicts until no pod is left. The bridge sees the deletions through.

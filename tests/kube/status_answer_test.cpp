@@ -38,12 +38,15 @@ TEST(StatusFromAnswer, EveryRecordedErrorGetsTheRetryOfTheDesign) {
     if (body.is_object() && body.contains("message")) {
       EXPECT_EQ(status.message, json::str(body, "message"));
     }
+    if (const std::string reason = json::str(body, "reason"); !reason.empty()) {
+      EXPECT_EQ(status.reason, reason);
+    }
     EXPECT_EQ(status.causes.size(), json::array(body, {"details", "causes"}).size());
     if (retry_after) {
       EXPECT_EQ(status.retryAfter, *retry_after);
     }
   }
-  EXPECT_EQ(read, 146);
+  EXPECT_EQ(read, 225);
 }
 
 TEST(StatusFromAnswer, CausesKeepFieldReasonAndMessage) {

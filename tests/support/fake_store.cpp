@@ -17,6 +17,15 @@ std::uint64_t mixedSeed(const FakeClusterOptions& options) {
   return seed;
 }
 
+// What of GET /api/v1 tells versions apart.
+constexpr const char* kCoreResources =
+    R"({"kind":"APIResourceList","groupVersion":"v1","resources":[
+{"name":"pods","namespaced":true,"kind":"Pod","verbs":["create","delete","get","list","patch","update","watch"]},
+{"name":"pods/ephemeralcontainers","namespaced":true,"kind":"Pod","verbs":["get","patch","update"]},
+{"name":"pods/eviction","namespaced":true,"group":"policy","version":"v1","kind":"Eviction","verbs":["create"]},
+{"name":"pods/resize","namespaced":true,"kind":"Pod","verbs":["get","patch","update"]},
+{"name":"pods/status","namespaced":true,"kind":"Pod","verbs":["get","patch","update"]}]})";
+
 }  // namespace
 
 ObjectVersion::ObjectVersion(Json value, std::uint64_t rv)
@@ -58,6 +67,7 @@ void FakeCluster::bootstrap() {
     addNamespace(ns);
   raw_paths = {
       {"/version", R"({"major":"1","minor":"36","gitVersion":"v1.36.2","platform":"linux/amd64"})"},
+      {"/api/v1", kCoreResources},
       {"/readyz", "ok"},
       {"/healthz", "ok"},
       {"/livez", "ok"}};
