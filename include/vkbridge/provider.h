@@ -46,28 +46,28 @@ enum class ProviderState {
   kReady,
   kUnreachable,  ///< nothing is known to be true there any more; nothing can be written
   kClaimedElsewhere,
-  kIdentityChanged,  ///< another cluster answers; nothing is written to either side
+  kIdentityChanged,  ///< another cluster answers: nothing is sent there; home shows NotReady
   kLeaving,          ///< no new pods
   kMassLoss,         ///< the brake is on: nothing destructive
 };
 const char* toString(ProviderState state);
 
-/// The methods of virtual-kubelet's Go interface of this name, made safe for crashes and lost
-/// answers: every call names the home pod by UID through its record, and reads say what kind of
-/// truth they give. The pod controller never runs two calls for one UID at once; calls for
-/// different UIDs come concurrently from executor threads and may block on I/O.
-/// Pods handed in and out are values or const references: a provider keeps no reference to them.
-/// Errors: Status::retry decides what happens next; `kNever` shows as a refusal on the home pod.
+/// Virtual-kubelet's Go interface of this name, made safe for crashes and lost answers: each call
+/// names the home pod by the UID in its record. create, update, delete and getPod come on executor
+/// threads, may block on I/O and run at once for different UIDs, never for one; the others answer
+/// from memory, at any time, from any thread. References end with the call; results are copies.
+/// Errors (made by vkbridge/errors.h): Status::retry says when the same is asked again, for ever;
+/// kNever: when inputsHash changes. A lasting one becomes an event and shows on the home pod.
 class PodLifecycleHandler {
  public:
   virtual ~PodLifecycleHandler() = default;
 
-  /// Pure decision, no I/O to speak of: where would this pod go, or why is it refused (kNever, or
-  /// kSlow for a wait with a reason such as a missing dependency)? Called before anything is made.
+  /// A decision without I/O: where would this pod go, or why is it refused (kNever, or kSlow for a
+  /// wait with a reason such as a missing dependency)? Asked before the first create; recorded.
   virtual Result<PodPlace> placePod(const Json& pod) = 0;
 
   /// Hash of everything in the home pod (and the provider's options) that the provider's pod is
-  /// made from. Differs from the record's: updatePod is called. Pure.
+  /// made from. Differs from the record's: updatePod is called. Pure; cannot fail.
   virtual std::string inputsHash(const Json& pod) = 0;
 
   /// Makes the pod at record.place. Must be idempotent: where it exists already and is mine, that
@@ -75,44 +75,44 @@ class PodLifecycleHandler {
   /// reason "NameTaken", kNever. `Status::isUnanswered()` means "may have taken effect".
   virtual Result<ProviderPod> createPod(const Json& pod, const PodRecord& record) = 0;
 
-  /// Brings the provider's pod up to the home pod as far as Kubernetes lets pods change.
+  /// Brings it up to the home pod as far as pods may change; on error it runs on as it is.
   virtual Result<void> updatePod(const Json& pod, const PodRecord& record) = 0;
 
-  /// Asks for deletion of exactly record.provider_uid. Returns when the request was taken, not when
-  /// the pod is gone. Already gone is success. Without `grace_seconds`: the pod's own.
+  /// Asks for deletion of exactly record.provider_uid and returns when that was taken, not when it
+  /// is gone. Gone already is success; on error home waits. Without `grace_seconds`: the pod's own.
   virtual Result<void> deletePod(const PodRecord& record,
                                  std::optional<std::int64_t> grace_seconds) = 0;
 
-  /// From cache, never blocks. `record` may be null when the home pod has none yet.
+  /// From cache, never blocks, cannot fail: unknown is absent. No record yet: `record` is null.
   virtual ProviderPod peekPod(const Json* pod, const std::string& home_uid,
                               const PodRecord* record) = 0;
 
-  /// A read that proves: it asks the source of truth by name. Absent here means absent.
+  /// A read that proves: asks the source of truth by name. Absent is absent; an error is no proof.
   virtual Result<ProviderPod> getPod(const PodRecord& record) = 0;
 
-  /// The `status` that home should show for this pod, from cache: everything the provider knows,
-  /// nothing it does not. Called for a pod that peekPod says is mine, and for the last words of one
-  /// whose end was seen (gone_seen).
+  /// The `status` that home should show for this pod, from cache: all the provider knows, nothing
+  /// it does not. Asked for a pod that peekPod says is mine, and for the last words of one whose
+  /// end was seen (gone_seen). On error home keeps what it shows.
   virtual Result<Json> getPodStatus(const Json& pod, const PodRecord& record) = 0;
 
-  /// Everything this provider holds for the virtual node, from cache; called at start and for
-  /// garbage collection.
+  /// Everything this provider holds for the virtual node, from cache; asked at start, after every
+  /// change of the ProviderState, for garbage collection and by the polling adapter.
   virtual std::vector<ProviderPod> getPods() = 0;
 
-  /// The core needs nothing about this pod any more; what was kept for it may go.
+  /// The core needs nothing about this pod any more; what was kept for it may go. Never blocks.
   virtual void forgetPod(const PodRecord& record) = 0;
 
   /// For people: node in the provider that runs the pod; empty when unknown.
   virtual std::string podNode(const PodRecord& record) = 0;
 };
 
-/// How a provider says that something changed. Upstream's NotifyPods, but by key: the controller
-/// reads what it needs when it gets to it, so lost, doubled and reordered calls cannot hurt.
+/// How a provider says that something changed (none of its own: node::PollingProvider). Upstream's
+/// NotifyPods by key: it is read when its turn comes; doubled and reordered calls cannot hurt.
 class PodNotifier {
  public:
   virtual ~PodNotifier() = default;
-  /// `changed` takes the home pod UID, never blocks, may be called from any thread.
-  /// Registered once, before the pod controller starts.
+  /// `changed` takes the home pod UID, never blocks or fails, may be called from any thread and
+  /// under locks. Registered once, before the pod controller starts; outlives the controller.
   virtual void notifyPods(std::function<void(const std::string& home_uid)> changed) = 0;
 };
 
@@ -121,13 +121,13 @@ class NodeProvider {
  public:
   virtual ~NodeProvider() = default;
   /// Light liveness check of the provider; may block up to its own deadline; never called twice at
-  /// once. Any error counts as one failed ping.
+  /// once. Any error, whatever its Retry, counts as one failed ping; its message is shown.
   virtual Result<void> ping() = 0;
   /// Desired node: metadata.labels, spec.taints and status (capacity, allocatable, nodeInfo,
   /// addresses); from cache, never blocks. Conditions Ready and TargetReachable are the
   /// controller's and are not read from here.
   virtual Json node() = 0;
-  /// `changed`: node() would give something else; coalesced by the controller.
+  /// `changed`: node() would give something else; coalesced; never blocks, any thread.
   virtual void notifyNode(std::function<void()> changed) = 0;
 };
 

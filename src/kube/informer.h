@@ -8,22 +8,20 @@
 #include <unordered_map>
 #include <vector>
 
+#include "kube/object_cache.h"
 #include "kube/reflector.h"
 
 namespace vkb::kube {
 
 /// A cache of one selection of objects, fed by a reflector, looked up by ns/name or UID.
-/// Thread-safe. Handlers run after the store holds the change, one at a time, and must not block.
-class Informer final : private ReflectorSink {
+/// Thread-safe.
+class Informer final : public ObjectCache, private ReflectorSink {
  public:
-  /// before == nullptr: new. after == nullptr: gone (a hint; absence needs proof).
-  using Handler = std::function<void(const json::ObjectPtr& before, const json::ObjectPtr& after)>;
-
   Informer(Runtime runtime, Client& client, base::Logger& logger, ReflectorOptions options);
   ~Informer() override;
 
   /// Before start().
-  void addHandler(Handler handler);
+  void addHandler(Handler handler) override;
   void start();
   void stop();
   /// As Reflector::retryNow().
@@ -33,9 +31,9 @@ class Informer final : private ReflectorSink {
   bool hasSynced() const;
   /// List or watch works at present.
   bool isHealthy() const;
-  json::ObjectPtr get(const std::string& ns, const std::string& name) const;
-  json::ObjectPtr byUid(const std::string& uid) const;
-  std::vector<json::ObjectPtr> list() const;
+  json::ObjectPtr get(const std::string& ns, const std::string& name) const override;
+  json::ObjectPtr byUid(const std::string& uid) const override;
+  std::vector<json::ObjectPtr> list() const override;
   std::size_t size() const;
   /// `callback` once the first list is in (at once if it is already).
   void whenSynced(std::function<void()> callback);

@@ -43,7 +43,7 @@ const Json& HomePods::View::pod() const {
 }
 
 HomePods::View HomePods::view(const std::string& uid) {
-  json::ObjectPtr newest = informer_.byUid(uid);
+  json::ObjectPtr newest = cache_.byUid(uid);
   bool released = false;
   {
     std::lock_guard lock(mutex_);
@@ -114,7 +114,7 @@ Result<bool> HomePods::isGone(const std::string& ns, const std::string& name,
 }
 
 std::string HomePods::uidOf(const std::string& ns, const std::string& name) const {
-  const auto present = informer_.get(ns, name);
+  const auto present = cache_.get(ns, name);
   return present ? present->uid : "";
 }
 

@@ -7,7 +7,7 @@
 #include <unordered_map>
 
 #include "kube/client.h"
-#include "kube/informer.h"
+#include "kube/object_cache.h"
 #include "node/plan.h"
 #include "vkbridge/json.h"
 
@@ -18,7 +18,7 @@ namespace vkb::node {
 /// Thread-safe; calls for one UID do not overlap (the work queue sees to that).
 class HomePods {
  public:
-  HomePods(kube::Client& home, kube::Informer& informer) : home_(home), informer_(informer) {}
+  HomePods(kube::Client& home, kube::ObjectCache& cache) : home_(home), cache_(cache) {}
 
   struct View {
     HomePod state = HomePod::kAbsent;
@@ -52,7 +52,7 @@ class HomePods {
   };
 
   kube::Client& home_;
-  kube::Informer& informer_;
+  kube::ObjectCache& cache_;
   std::mutex mutex_;
   std::unordered_map<std::string, Written> written_;
 };

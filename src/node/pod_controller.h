@@ -8,7 +8,7 @@
 #include "base/metrics.h"
 #include "kube/client.h"
 #include "kube/events.h"
-#include "kube/informer.h"
+#include "kube/object_cache.h"
 #include "vkbridge/pod_record.h"
 #include "vkbridge/provider.h"
 
@@ -25,7 +25,7 @@ class PodController {
   struct Deps {
     Runtime runtime;
     kube::Client& home;
-    kube::Informer& home_pods;  ///< all pods with spec.nodeName = node; started by the owner
+    kube::ObjectCache& home_pods;  ///< all pods with spec.nodeName = node; filled by the owner
     PodLifecycleHandler& provider;
     PodNotifier& notifier;
     PodRecordStore& store;

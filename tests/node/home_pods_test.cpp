@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "json/json.h"
+#include "kube/informer.h"
 #include "support/fake_cluster.h"
 
 namespace vkb::node {

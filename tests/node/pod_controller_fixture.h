@@ -10,6 +10,7 @@
 
 #include "fake_provider.h"
 #include "json/json.h"
+#include "kube/informer.h"
 #include "memory_store.h"
 #include "node/pod_controller.h"
 #include "support/fake_cluster.h"

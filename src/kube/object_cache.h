@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "json/object.h"
+
+namespace vkb::kube {
+
+/// What a controller needs of a cache of one kind of object, whoever fills it: an Informer of its
+/// own, or its share of a watch that many controllers have in common. Thread-safe.
+/// Handlers run after the cache holds the change, one at a time, and must not block.
+class ObjectCache {
+ public:
+  /// before == nullptr: new. after == nullptr: gone (a hint; absence needs proof).
+  using Handler = std::function<void(const json::ObjectPtr& before, const json::ObjectPtr& after)>;
+
+  virtual ~ObjectCache() = default;
+  /// Before the cache is filled.
+  virtual void addHandler(Handler handler) = 0;
+  virtual json::ObjectPtr get(const std::string& ns, const std::string& name) const = 0;
+  virtual json::ObjectPtr byUid(const std::string& uid) const = 0;
+  virtual std::vector<json::ObjectPtr> list() const = 0;
+};
+
+}  // namespace vkb::kube
