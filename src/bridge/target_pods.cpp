@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "base/protections.h"
 #include "bridge/names.h"
 #include "json/json.h"
 
@@ -118,6 +119,7 @@ void TargetPods::replace(std::vector<json::ObjectPtr> items) {
       if (!delegate.gone && !present.contains(uid)) missing.push_back(uid);
     }
     // Absence from a list is no proof of anything: gone, but not seen to go.
+    if (!base::protects(base::Protection::kRelistDiff)) missing.clear();
     for (const auto& uid : missing) changed.push_back(removeLocked(uid, nullptr, false));
     std::vector<std::string> foreign_gone;
     for (const auto& [uid, unused] : foreign_) {

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/protections.h"
 #include "bridge/names.h"
 #include "bridge/reflect.h"
 #include "json/json.h"
@@ -11,6 +12,8 @@
 
 namespace vkb::bridge {
 
+using base::Protection;
+using base::protects;
 using Ownership = ProviderPod::Ownership;
 
 namespace {
@@ -193,11 +196,16 @@ Result<ProviderPod> TargetProvider::createPod(const Json& pod, const PodRecord& 
                       .reason = "PredecessorExists",
                       .message = "pod " + where + " was just deleted in the target"});
     case Ownership::kPredecessor:
+      if (!protects(Protection::kPredecessorWait)) return found;
       return failure({.code = 409,
                       .reason = "PredecessorExists",
                       .message = "the delegate " + where +
                                  " of an earlier pod of this name is still being deleted"});
     case Ownership::kForeign:
+      if (!protects(Protection::kOwnershipFirst)) {
+        pods_.remember(found->uid, record.uid);
+        return found;
+      }
       break;
   }
   return failure({.code = 409,
@@ -237,7 +245,8 @@ Result<void> TargetProvider::deletePod(const PodRecord& record,
                                " is not deleted: its UID is not known"});
   }
   auto asked = deps_.target.remove(kube::kPods, record.place_ns, record.place_name,
-                                   {.grace_period_seconds = grace_seconds, .uid = uid});
+                                   {.grace_period_seconds = grace_seconds,
+                                    .uid = protects(Protection::kUidOnDelete) ? uid : ""});
   // 409: the UID precondition failed, so ours is gone and another pod has its name.
   if (!asked && !asked.error().isNotFound() && asked.error().code != 409) return asked;
   return {};

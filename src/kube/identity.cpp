@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/protections.h"
 #include "json/json.h"
 
 namespace vkb::kube {
@@ -99,7 +100,7 @@ Result<void> IdentityGuard::ensure() {
 }
 
 void IdentityGuard::note(const Status& status) {
-  if (!tellsOfBreak(status)) return;
+  if (!tellsOfBreak(status) || !base::protects(base::Protection::kIdentityRecheck)) return;
   const std::lock_guard lock(mutex_);
   proven_ = false;
   ++breaks_;

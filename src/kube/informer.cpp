@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/protections.h"
+
 namespace vkb::kube {
 namespace {
 
@@ -109,7 +111,8 @@ void Informer::replace(std::vector<json::ObjectPtr> items) {
     by_key_.swap(by_key);
     by_uid_.swap(by_uid);
     for (const auto& [key, before] : by_key) {
-      if (!by_key_.contains(key)) addChange(changes, before, nullptr);
+      if (by_key_.contains(key)) continue;
+      if (base::protects(base::Protection::kRelistDiff)) addChange(changes, before, nullptr);
     }
     for (const auto& [key, after] : by_key_) {
       const auto found = by_key.find(key);

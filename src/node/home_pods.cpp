@@ -4,11 +4,15 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "base/protections.h"
 #include "json/json.h"
 #include "node/status_patch.h"
 
 namespace vkb::node {
 namespace {
+
+using base::Protection;
+using base::protects;
 
 /// resourceVersions of one resource are comparable numbers (KEP-5504; true of every etcd-backed
 /// server). Unreadable: 0, so that the cache wins.
@@ -24,8 +28,8 @@ HomePod stateOf(const Json& pod) {
                ? HomePod::kReleased
                : HomePod::kDeleting;
   }
-  return isTerminalPhase(json::str(pod, {"status", "phase"})) ? HomePod::kTerminal
-                                                              : HomePod::kActive;
+  const bool terminal = isTerminalPhase(json::str(pod, {"status", "phase"}));
+  return terminal && protects(Protection::kTerminalGuard) ? HomePod::kTerminal : HomePod::kActive;
 }
 
 bool isOtherPod(const Status& status) {
@@ -96,9 +100,9 @@ Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired,
 
 Result<void> HomePods::release(const Json& pod) {
   const std::string uid = json::str(pod, {"metadata", "uid"});
-  const auto removed =
-      home_.remove(kube::kPods, json::str(pod, {"metadata", "namespace"}),
-                   json::str(pod, {"metadata", "name"}), {.grace_period_seconds = 0, .uid = uid});
+  const auto removed = home_.remove(
+      kube::kPods, json::str(pod, {"metadata", "namespace"}), json::str(pod, {"metadata", "name"}),
+      {.grace_period_seconds = 0, .uid = protects(Protection::kUidOnDelete) ? uid : ""});
   // 409: the precondition failed, so another pod has the name and this one is gone.
   if (!removed && !removed.error().isNotFound() && removed.error().code != 409) return removed;
   std::lock_guard lock(mutex_);

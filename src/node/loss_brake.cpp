@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/protections.h"
+
 namespace vkb::node {
 namespace {
 constexpr std::chrono::seconds kWindow{60};
@@ -18,6 +20,7 @@ LossBrake::Verdict LossBrake::allow(const std::string& uid, std::size_t total) {
     if (counted == uid) return Verdict::kAllowed;
   }
   verdicts_.emplace_back(now, uid);
+  if (!base::protects(base::Protection::kMassLossBrake)) return Verdict::kAllowed;
   engaged_ = verdicts_.size() > std::max(kAlwaysAllowed, total / 10);
   return engaged_ ? Verdict::kTripped : Verdict::kAllowed;
 }

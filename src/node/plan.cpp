@@ -1,8 +1,12 @@
 #include "node/plan.h"
 
+#include "base/protections.h"
+
 namespace vkb::node {
 namespace {
 
+using base::Protection;
+using base::protects;
 using Ownership = ProviderPod::Ownership;
 using State = PodRecord::State;
 
@@ -16,6 +20,7 @@ bool creating(const PlanInput& in) { return in.record == State::kCreating; }
 /// A create that was never answered may still take effect. While the delegate has the name it
 /// cannot; so the delegate stays, and home waits, until that time has passed.
 bool attemptPending(const PlanInput& in) {
+  if (!protects(Protection::kInFlightFence)) return false;
   return in.record && *in.record != State::kWaiting && !in.attempt_expired;
 }
 
@@ -54,7 +59,8 @@ Plan planActive(const PlanInput& in) {
       case Ownership::kForeign:
         return {Action::kRefuseTaken};
       case Ownership::kPredecessor:
-        return {Action::kWait};
+        if (protects(Protection::kPredecessorWait)) return {Action::kWait};
+        break;
       default:
         break;
     }

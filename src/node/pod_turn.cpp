@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/protections.h"
 #include "json/json.h"
 #include "json/time.h"
 #include "node/node_patch.h"
@@ -11,6 +12,8 @@
 namespace vkb::node {
 namespace {
 
+using base::Protection;
+using base::protects;
 using State = PodRecord::State;
 using Ownership = ProviderPod::Ownership;
 
@@ -165,7 +168,8 @@ PodTurn::Step PodTurn::create() {
   const WallTime earlier_attempt = record_->attempt_expires;
   record_->state = State::kCreating;
   record_->attempt_expires = wallNow() + kAttemptWindow;
-  if (auto written = put(); !written) {
+  const bool first = protects(Protection::kDurableRecordFirst);
+  if (auto written = first ? put() : Result<void>(); !written) {
     record_ = c_.records.find(uid_);  // nothing was sent: the record must not come to say so
     return fail(written.error());
   }
@@ -278,7 +282,9 @@ PodTurn::Step PodTurn::deleteDelegate(bool orphan) {
   if (orphan) {
     const auto gone = c_.homes.isGone(record_->ns, record_->name, uid_);
     if (!gone) return fail(gone.error());
-    if (!*gone) return {.outcome = Outcome::after(kCacheLag)};
+    if (!*gone && protects(Protection::kProofBeforeOrphan)) {
+      return {.outcome = Outcome::after(kCacheLag)};
+    }
     if (!allowLoss()) return {};
     record_->state = State::kDeleting;
     if (auto written = put(); !written) return fail(written.error());
@@ -293,7 +299,9 @@ PodTurn::Step PodTurn::deleteDelegate(bool orphan) {
 PodTurn::Step PodTurn::proveLost(bool reflect_first) {
   const auto proof = c_.deps.provider.getPod(*record_);
   if (!proof) return fail(proof.error());
-  if (proof->ownership == Ownership::kMine) return {.outcome = Outcome::after(kCacheLag)};
+  if (proof->ownership == Ownership::kMine && protects(Protection::kProofBeforeLost)) {
+    return {.outcome = Outcome::after(kCacheLag)};
+  }
   if (reflect_first) {
     // Its last words may be that it ended by itself: then that is its end.
     if (auto told = sayLastWords(); !told) return fail(told.error());

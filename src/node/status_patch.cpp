@@ -4,10 +4,14 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "base/protections.h"
 #include "json/json.h"
 
 namespace vkb::node {
 namespace {
+
+using base::Protection;
+using base::protects;
 
 /// Conditions that the node side of a pod writes; the rest are the scheduler's, controllers' and
 /// users' (readiness gates). PodScheduled is home's scheduler's.
@@ -136,7 +140,7 @@ std::optional<Json> podStatusPatch(const Json& home_pod, const Json& desired,
                                    const Json& annotations) {
   const Json current = withoutNulls(json::object(home_pod, {"status"}));
   const std::string phase = json::str(current, "phase");
-  if (isTerminalPhase(phase)) return std::nullopt;
+  if (isTerminalPhase(phase) && protects(Protection::kTerminalGuard)) return std::nullopt;
 
   Json wanted = withoutNulls(json::object(desired, {}));
   if (phaseRank(json::str(wanted, "phase")) < phaseRank(phase)) wanted["phase"] = phase;
@@ -149,7 +153,9 @@ std::optional<Json> podStatusPatch(const Json& home_pod, const Json& desired,
     }
   }
   if (status.empty() && metadata.empty()) return std::nullopt;
-  metadata["uid"] = json::str(home_pod, {"metadata", "uid"});
+  if (protects(Protection::kUidInStatusPatch)) {
+    metadata["uid"] = json::str(home_pod, {"metadata", "uid"});
+  }
   Json patch{{"metadata", std::move(metadata)}};
   if (!status.empty()) patch["status"] = std::move(status);
   return patch;
