@@ -16,6 +16,8 @@ struct Arguments {
   JoinOptions join;
   std::vector<std::string> allow_namespaces;
   std::string labels;
+  std::string namespace_strategy, pod_ip;
+  std::vector<std::string> node_selector, tolerations, allow_node_selector, allow_tolerations;
   RunOptions run;
   std::string status_format = "table";
   StatusOptions status;
@@ -41,6 +43,30 @@ void addCommon(CLI::App& command, CommonOptions& common) {
       ->group(group);
 }
 
+/// How home pods become delegates.
+void addPodFlags(CLI::App& join, Arguments& arguments) {
+  join.add_option("--namespace-strategy", arguments.namespace_strategy,
+                  "where pods go: 'same' (default), one namespace of the same name; "
+                  "'prefix[=TEXT]', TEXT-<namespace>; 'single[=NAMESPACE]', all into one");
+  join.add_option("--node-selector", arguments.node_selector,
+                  "key=value,... that every delegate asks of the target's nodes")
+      ->delimiter(',');
+  join.add_option("--toleration", arguments.tolerations,
+                  "key[=value]:Effect,... that every delegate has")
+      ->delimiter(',');
+  join.add_option("--allow-node-selector", arguments.allow_node_selector,
+                  "keys (globs) by which pods may choose among the target's nodes, in annotation "
+                  "clusterSelector or in their own spec (default: any in clusterSelector, none in "
+                  "the spec)")
+      ->delimiter(',');
+  join.add_option("--allow-tolerations", arguments.allow_tolerations,
+                  "the same for taints that pods may tolerate there")
+      ->delimiter(',');
+  join.add_option("--pod-ip", arguments.pod_ip,
+                  "'verbatim' (default) shows the delegates' pod IPs at home, 'hidden' does not")
+      ->check(CLI::IsMember({"verbatim", "hidden"}));
+}
+
 CLI::App* addJoin(CLI::App& app, Arguments& arguments) {
   CLI::App* join = app.add_subcommand("join", "Register a target cluster as a virtual node");
   join->add_option("NAME", arguments.join.name, "name of the cluster and of its node")->required();
@@ -55,6 +81,7 @@ CLI::App* addJoin(CLI::App& app, Arguments& arguments) {
                    "in such namespaces: 'rekey' (default) hides the pods' labels from the target's "
                    "Services and controllers, 'keep' leaves them")
       ->check(CLI::IsMember({"rekey", "keep"}));
+  addPodFlags(*join, arguments);
   join->footer(
       "Checks both clusters, versions and permissions, then records the target. A running bridge\n"
       "serves it at once. Again with the same name: updates credentials and options, touches no "
@@ -121,6 +148,23 @@ void finishJoin(Arguments& arguments, const CLI::App& join) {
     arguments.join.allow_namespaces = arguments.allow_namespaces;
   }
   if (join.count("--labels") > 0) arguments.join.keep_labels = arguments.labels == "keep";
+  PodFlags& pods = arguments.join.pods;
+  const auto take = [&](const char* flag, const auto& value, auto& into) {
+    if (join.count(flag) > 0) into = value;
+  };
+  take("--namespace-strategy", arguments.namespace_strategy, pods.namespace_strategy);
+  take("--node-selector", arguments.node_selector, pods.node_selector);
+  take("--toleration", arguments.tolerations, pods.tolerations);
+  take("--allow-node-selector", arguments.allow_node_selector, pods.allow_node_selector);
+  take("--allow-tolerations", arguments.allow_tolerations, pods.allow_tolerations);
+  take("--pod-ip", arguments.pod_ip, pods.pod_ip);
+}
+
+/// Flags that mean nothing are wrong usage, found before anything is connected to.
+Result<void> checkJoin(const JoinOptions& options) {
+  if (auto name = state::checkClusterName(options.name); !name) return name;
+  if (auto pods = applyPodFlags(options.pods, {}, ""); !pods) return failure(pods.error());
+  return {};
 }
 
 }  // namespace
@@ -163,16 +207,14 @@ int app(int argc, char** argv) {
   }
 
   if (*join_command) {
-    if (auto name = state::checkClusterName(arguments.join.name); !name) {
-      return fail(name.error(), kUsage);
-    }
+    finishJoin(arguments, *join_command);
+    if (auto checked = checkJoin(arguments.join); !checked) return fail(checked.error(), kUsage);
   }
 
   if (*run_command) blockSignals();
   Session session(arguments.common);
   Result<void> done;
   if (*join_command) {
-    finishJoin(arguments, *join_command);
     done = join(session, arguments.join);
   } else if (*run_command) {
     done = run(session, arguments.run);

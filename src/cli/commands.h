@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/pod_flags.h"
 #include "cli/session.h"
 #include "cli/status_view.h"
 
@@ -17,6 +18,7 @@ struct JoinOptions {
   std::string name, kubeconfig, context;
   std::optional<std::vector<std::string>> allow_namespaces{};  ///< nothing: as joined before
   std::optional<bool> keep_labels{};
+  PodFlags pods{};
 };
 Result<void> join(Session& session, const JoinOptions& options);
 

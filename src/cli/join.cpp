@@ -115,8 +115,10 @@ Result<void> checkNodes(kube::Client& home, const JoinOptions& options,
   return {};
 }
 
-state::ClusterConfig makeConfig(const JoinOptions& options, const Target& target,
-                                const std::optional<state::ClusterConfig>& before, WallTime now) {
+Result<state::ClusterConfig> makeConfig(const JoinOptions& options, const Target& target,
+                                        const std::string& home_id,
+                                        const std::optional<state::ClusterConfig>& before,
+                                        WallTime now) {
   state::ClusterConfig config = before.value_or(state::ClusterConfig{});
   config.name = options.name;
   config.target_id = target.id;
@@ -126,6 +128,9 @@ state::ClusterConfig makeConfig(const JoinOptions& options, const Target& target
   if (!before) config.joined_at = now;
   if (options.allow_namespaces) config.options.allow_namespaces = *options.allow_namespaces;
   if (options.keep_labels) config.options.keep_labels = *options.keep_labels;
+  auto pods = applyPodFlags(options.pods, std::move(config.options.pods), home_id);
+  if (!pods) return failure(pods.error());
+  config.options.pods = std::move(*pods);
   return config;
 }
 
@@ -197,7 +202,9 @@ Result<void> join(Session& session, const JoinOptions& options) {
     if (cluster.name == options.name) before = cluster;
   }
   const WallTime now = session.clock().wallNow();
-  const state::ClusterConfig config = makeConfig(options, *target, before, now);
+  const auto made = makeConfig(options, *target, home->id, before, now);
+  if (!made) return failure(made.error());
+  const state::ClusterConfig& config = *made;
   if (auto written = folder->writeCluster(config, kube::flatten(target->access)); !written) {
     return written;
   }

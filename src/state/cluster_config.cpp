@@ -29,7 +29,7 @@ Result<void> checkClusterName(const std::string& name) {
 }
 
 std::string formatClusterConfig(const ClusterConfig& config) {
-  const Json value{
+  Json value{
       {"format", kFormat},
       {"name", config.name},
       {"targetId", config.target_id},
@@ -41,6 +41,7 @@ std::string formatClusterConfig(const ClusterConfig& config) {
        {{"allowNamespaces", config.options.allow_namespaces},
         {"keepLabels", config.options.keep_labels}}},
   };
+  writePodOptions(config.options.pods, value["options"]);
   // Bytes that are not UTF-8 can only come from a user's flag; they must not throw.
   return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -69,6 +70,9 @@ Result<ClusterConfig> parseClusterConfig(std::string_view text, const std::strin
     config.options.allow_namespaces.push_back(entry.get<std::string>());
   }
   config.options.keep_labels = json::boolean(*value, {"options", "keepLabels"});
+  auto pods = readPodOptions(json::object(*value, {"options"}));
+  if (!pods) return unreadable(file, pods.error().message);
+  config.options.pods = std::move(*pods);
   return config;
 }
 

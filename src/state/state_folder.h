@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "state/pod_options.h"
 #include "vkbridge/runtime.h"
 #include "vkbridge/status.h"
 
@@ -17,6 +18,7 @@ namespace vkb::state {
 struct ClusterOptions {
   std::vector<std::string> allow_namespaces;  ///< globs; namespaces not ours that pods may go to
   bool keep_labels = false;                   ///< --labels=keep: no re-keying in those
+  PodOptions pods{};
 
   bool operator==(const ClusterOptions&) const = default;
 };
