@@ -34,8 +34,13 @@ Result<std::unique_ptr<Server>> Server::start(Session& session, state::StateFold
   if (!database) return failure(database.error());
   server->database_ = std::move(*database);
 
-  const auto guarded = [](std::unique_ptr<kube::Client> client, const std::string& id) {
-    return std::make_unique<kube::IdentityGuard>(std::move(client), id);
+  using Guarded = Result<std::unique_ptr<kube::IdentityGuard>>;
+  const auto connect = [&session](const kube::ClusterAccess& access, const std::string& name,
+                                  const std::string& id) -> Guarded {
+    auto proof = std::make_shared<kube::IdentityProof>();
+    auto client = session.connect(access, name, proof);
+    if (!client) return failure(client.error());
+    return std::make_unique<kube::IdentityGuard>(std::move(*client), id, std::move(proof));
   };
   const std::string home_id = home.id;
   server->supervisor_ = std::make_unique<bridge::Supervisor>(
@@ -43,23 +48,22 @@ Result<std::unique_ptr<Server>> Server::start(Session& session, state::StateFold
           .runtime = session.runtime(),
           .folder = server->folder_,
           .database = *server->database_,
-          .connect_home = [&session, guarded, home_id, access = home.access](
+          .connect_home = [connect, home_id, access = home.access](
                               const auto&) -> Result<std::unique_ptr<kube::Client>> {
-            auto client = session.connect(access, "home");
-            if (!client) return failure(client.error());
-            return guarded(std::move(*client), home_id);
+            auto guard = connect(access, "home", home_id);
+            if (!guard) return failure(guard.error());
+            return std::move(*guard);
           },
           .connect_target =
-              [&session, guarded, folder_ptr = &server->folder_](
+              [connect, folder_ptr = &server->folder_](
                   const state::ClusterConfig& config) -> Result<bridge::Supervisor::Target> {
             auto access = kube::loadKubeconfig(folder_ptr->kubeconfigPath(config.name).string());
             if (!access) return failure(access.error());
-            auto client = session.connect(*access, config.name);
-            if (!client) return failure(client.error());
-            auto guard = guarded(std::move(*client), config.target_id);
-            const kube::IdentityGuard* identity = guard.get();
+            auto guard = connect(*access, config.name, config.target_id);
+            if (!guard) return failure(guard.error());
+            const kube::IdentityGuard* identity = guard->get();
             return bridge::Supervisor::Target{
-                .client = std::move(guard),
+                .client = std::move(*guard),
                 .identity_differs = [identity] { return identity->identityDiffers(); }};
           },
           .logger = session.logger(),

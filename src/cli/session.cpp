@@ -60,9 +60,11 @@ Session::Session(CommonOptions options)
       executor_(kMaxThreads) {}
 
 Result<std::unique_ptr<kube::Client>> Session::connect(const kube::ClusterAccess& access,
-                                                       const std::string& cluster) {
-  return kube::makeRestClient(access, clock_, random_, logger_, metrics_,
-                              {.user_agent = productVersion(), .cluster = cluster});
+                                                       const std::string& cluster,
+                                                       std::shared_ptr<kube::IdentityProof> proof) {
+  return kube::makeRestClient(
+      access, clock_, random_, logger_, metrics_,
+      {.user_agent = productVersion(), .cluster = cluster, .identity_proof = std::move(proof)});
 }
 
 Result<Session::Home> Session::connectHome() {

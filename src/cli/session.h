@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "kube/client.h"
+#include "kube/identity.h"
 #include "kube/kubeconfig.h"
 #include "state/state_folder.h"
 
@@ -36,9 +37,10 @@ class Session {
   base::ThreadPoolExecutor& executor() { return executor_; }
   Runtime runtime() { return {clock_, executor_, random_}; }
 
-  /// A client for `access`; `cluster` labels its metrics.
-  Result<std::unique_ptr<kube::Client>> connect(const kube::ClusterAccess& access,
-                                                const std::string& cluster);
+  /// A client for `access`; `cluster` labels its metrics. `proof`: of the IdentityGuard above it.
+  Result<std::unique_ptr<kube::Client>> connect(
+      const kube::ClusterAccess& access, const std::string& cluster,
+      std::shared_ptr<kube::IdentityProof> proof = nullptr);
 
   struct Home {
     kube::ClusterAccess access;

@@ -8,6 +8,8 @@
 namespace vkb::kube {
 namespace {
 
+constexpr const char* kIdentityPath = "/api/v1/namespaces/kube-system";
+
 /// What may have put another server behind the same address: the connection broke, or a proxy
 /// before the server says that it did.
 bool tellsOfBreak(const Status& status) {
@@ -68,29 +70,55 @@ class IdentityGuard::GuardedWatch final : public WatchHandle {
   std::unique_ptr<WatchHandle> inner_;  ///< goes first
 };
 
-IdentityGuard::IdentityGuard(std::unique_ptr<Client> inner, std::string expected_id)
-    : inner_(std::move(inner)), expected_id_(std::move(expected_id)) {}
+void IdentityProof::broke() {
+  const std::lock_guard lock(mutex_);
+  holds_ = false;
+  ++breaks_;
+}
+
+bool IdentityProof::allows(const std::string& method, const std::string& target) const {
+  if (method == "GET" && target == kIdentityPath) return true;
+  return holds();
+}
+
+bool IdentityProof::holds() const {
+  const std::lock_guard lock(mutex_);
+  return holds_;
+}
+
+std::uint64_t IdentityProof::breaks() const {
+  const std::lock_guard lock(mutex_);
+  return breaks_;
+}
+
+void IdentityProof::prove(std::uint64_t breaks) {
+  const std::lock_guard lock(mutex_);
+  holds_ = breaks == breaks_;
+}
+
+IdentityGuard::IdentityGuard(std::unique_ptr<Client> inner, std::string expected_id,
+                             std::shared_ptr<IdentityProof> proof)
+    : inner_(std::move(inner)), expected_id_(std::move(expected_id)), proof_(std::move(proof)) {}
 
 IdentityGuard::~IdentityGuard() = default;
 
-Result<void> IdentityGuard::ensure() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (proven_) return {};
-  }
+Result<std::uint64_t> IdentityGuard::ensure() {
+  std::uint64_t breaks = proof_->breaks();  // before holds(): a break in between is then noticed
+  if (proof_->holds()) return breaks;
   const std::lock_guard reading(reading_);
-  std::uint64_t breaks = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    if (proven_) return {};  // by who came before us
-    breaks = breaks_;
-  }
+  breaks = proof_->breaks();
+  if (proof_->holds()) return breaks;  // by who came before us
   const auto id = readClusterId(*inner_);
   if (!id) return failure(id.error());
-  const std::lock_guard lock(mutex_);
-  differs_ = *id != expected_id_;
-  proven_ = !differs_ && breaks == breaks_;
-  if (!differs_) return {};
+  const bool differs = *id != expected_id_;
+  {
+    const std::lock_guard lock(mutex_);
+    differs_ = differs;
+  }
+  if (!differs) {
+    proof_->prove(breaks);
+    return breaks;
+  }
   return failure({.code = 0,
                   .reason = reasons::kIdentityChanged,
                   .message = "another cluster answers at this address: its identity is " + *id +
@@ -101,57 +129,59 @@ Result<void> IdentityGuard::ensure() {
 
 void IdentityGuard::note(const Status& status) {
   if (!tellsOfBreak(status) || !base::protects(base::Protection::kIdentityRecheck)) return;
-  const std::lock_guard lock(mutex_);
-  proven_ = false;
-  ++breaks_;
+  proof_->broke();
 }
 
-template <typename T>
-Result<T> IdentityGuard::noted(Result<T> result) {
-  if (!result) note(result.error());
-  return result;
+template <typename T, typename Call>
+Result<T> IdentityGuard::guarded(const Call& call) {
+  for (bool again = false;; again = true) {
+    const auto proven = ensure();
+    if (!proven) return failure(proven.error());
+    Result<T> result = call();
+    if (result) return result;
+    // The break is known already, and nothing of this request was sent.
+    const bool held_back = result.error().code == 0 &&
+                           result.error().reason == reasons::kUnreachable &&
+                           proof_->breaks() != *proven;
+    if (held_back && !again) continue;
+    note(result.error());
+    return result;
+  }
 }
 
 Result<std::optional<Json>> IdentityGuard::get(const Resource& resource, const std::string& ns,
                                                const std::string& name) {
-  if (auto sure = ensure(); !sure) return failure(sure.error());
-  return noted(inner_->get(resource, ns, name));
+  return guarded<std::optional<Json>>([&] { return inner_->get(resource, ns, name); });
 }
 
 Result<json::RawList> IdentityGuard::list(const Resource& resource, const ListOptions& options) {
-  if (auto sure = ensure(); !sure) return failure(sure.error());
-  return noted(inner_->list(resource, options));
+  return guarded<json::RawList>([&] { return inner_->list(resource, options); });
 }
 
 Result<std::string> IdentityGuard::getRaw(const std::string& path) {
-  if (auto sure = ensure(); !sure) return failure(sure.error());
-  return noted(inner_->getRaw(path));
+  return guarded<std::string>([&] { return inner_->getRaw(path); });
 }
 
 Result<Json> IdentityGuard::create(const Resource& resource, const std::string& ns,
                                    const Json& object, const std::string& name,
                                    const std::string& subresource) {
-  if (auto sure = ensure(); !sure) return failure(sure.error());
-  return noted(inner_->create(resource, ns, object, name, subresource));
+  return guarded<Json>([&] { return inner_->create(resource, ns, object, name, subresource); });
 }
 
 Result<Json> IdentityGuard::patch(const Resource& resource, const std::string& ns,
                                   const std::string& name, PatchType type, const Json& patch,
                                   const std::string& subresource) {
-  if (auto sure = ensure(); !sure) return failure(sure.error());
-  return noted(inner_->patch(resource, ns, name, type, patch, subresource));
+  return guarded<Json>([&] { return inner_->patch(resource, ns, name, type, patch, subresource); });
 }
 
 Result<Json> IdentityGuard::update(const Resource& resource, const std::string& ns,
                                    const std::string& name, const Json& object) {
-  if (auto sure = ensure(); !sure) return failure(sure.error());
-  return noted(inner_->update(resource, ns, name, object));
+  return guarded<Json>([&] { return inner_->update(resource, ns, name, object); });
 }
 
 Result<void> IdentityGuard::remove(const Resource& resource, const std::string& ns,
                                    const std::string& name, const DeleteOptions& options) {
-  if (auto sure = ensure(); !sure) return failure(sure.error());
-  return noted(inner_->remove(resource, ns, name, options));
+  return guarded<void>([&] { return inner_->remove(resource, ns, name, options); });
 }
 
 std::unique_ptr<WatchHandle> IdentityGuard::watch(const Resource& resource,

@@ -12,6 +12,27 @@ namespace vkb::kube {
 /// A cluster's identity: UID of its kube-system namespace. An error when it cannot be read.
 Result<std::string> readClusterId(Reader& reader);
 
+/// What is known of who answers, shared by an IdentityGuard and the REST client below it, whose
+/// connections may break and be replaced without any call failing. Thread-safe.
+class IdentityProof {
+ public:
+  /// A connection broke: whatever was proven before is not any more.
+  void broke();
+  /// May this request be the first one on a new connection? What reads the identity always.
+  bool allows(const std::string& method, const std::string& target) const;
+  bool holds() const;
+  /// Breaks so far.
+  std::uint64_t breaks() const;
+  /// The identity was read and is the expected one. Counts only if nothing broke since there were
+  /// `breaks` of them, which was before the reading.
+  void prove(std::uint64_t breaks);
+
+ private:
+  mutable std::mutex mutex_;
+  bool holds_ = false;
+  std::uint64_t breaks_ = 0;
+};
+
 /// A Client that makes sure it talks to the cluster it should (design invariant 9): before the
 /// first request, and again before the next one after any connection broke, the identity is read
 /// and compared. While it differs every call fails with reason "IdentityChanged" (kSlow) and
@@ -20,7 +41,9 @@ Result<std::string> readClusterId(Reader& reader);
 /// Watch handles go before the guard.
 class IdentityGuard final : public Client {
  public:
-  IdentityGuard(std::unique_ptr<Client> inner, std::string expected_id);
+  /// `proof`: the one that `inner` was made with (RestClientOptions), if it was made with one.
+  IdentityGuard(std::unique_ptr<Client> inner, std::string expected_id,
+                std::shared_ptr<IdentityProof> proof = std::make_shared<IdentityProof>());
   ~IdentityGuard() override;
 
   Result<std::optional<Json>> get(const Resource&, const std::string&, const std::string&) override;
@@ -43,18 +66,21 @@ class IdentityGuard final : public Client {
   class GuardedWatch;
   class Forwarder;
   /// Reads and compares where that is due; callers that come meanwhile wait for the same answer.
-  Result<void> ensure();
-  template <typename T>
-  Result<T> noted(Result<T> result);
+  /// Gives the number of breaks that the proof has outlived.
+  Result<std::uint64_t> ensure();
+  /// One call of the inner client. What was held back because another call's connection broke in
+  /// between is sent once more, after the identity was read again.
+  template <typename T, typename Call>
+  Result<T> guarded(const Call& call);
   /// Marks the identity as unproven when `status` tells of a broken connection.
   void note(const Status& status);
 
   std::unique_ptr<Client> inner_;
   const std::string expected_id_;
+  const std::shared_ptr<IdentityProof> proof_;
   std::mutex reading_;  ///< held while the identity is read; taken before mutex_
   mutable std::mutex mutex_;
-  bool proven_ = false, differs_ = false;
-  std::uint64_t breaks_ = 0;  ///< broken connections so far: a proof older than the last is none
+  bool differs_ = false;
 };
 
 }  // namespace vkb::kube

@@ -214,6 +214,13 @@ Result<std::unique_ptr<Client>> makeRestClient(const ClusterAccess& access, cons
   }
   net::HttpClientOptions http_options;
   http_options.max_connections = options.max_connections;
+  if (options.identity_proof) {
+    http_options.on_broken = [proof = options.identity_proof](const Status&) { proof->broke(); };
+    http_options.may_use_new_connection =
+        [proof = options.identity_proof](const net::HttpRequest& request) {
+          return proof->allows(request.method, request.target);
+        };
+  }
   return makeRestClientOver(
       {clock, logger, metrics,
        std::make_unique<HttpTransport>(endpointOf(*server, access), clock, random, http_options),

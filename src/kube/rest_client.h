@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "kube/client.h"
+#include "kube/identity.h"
 #include "kube/kubeconfig.h"
 
 namespace vkb::kube {
@@ -15,6 +16,9 @@ struct RestClientOptions {
   std::string cluster;  ///< label of the metrics
   double qps = 500, burst = 1000;
   std::size_t max_connections = 64;
+  /// Told of every connection that breaks, and asked before a request goes out on a new one; the
+  /// same as the IdentityGuard's above this client.
+  std::shared_ptr<IdentityProof> identity_proof{};
 };
 
 /// The Client that talks to a real API server over pooled HTTP/1.1 TLS connections. Credentials

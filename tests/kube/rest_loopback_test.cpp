@@ -1,6 +1,7 @@
 // The REST client from kubeconfig to socket: what the endpoint is made of, over real TLS.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
@@ -24,7 +25,8 @@ class RestLoopbackTest : public ::testing::Test {
       connection.answer(200, Json{{"target", request->target}, {"head", request->head}}.dump());
     }
   }
-  Result<std::unique_ptr<Client>> clientOf(const std::string& cluster, const std::string& user) {
+  Result<std::unique_ptr<Client>> clientOf(const std::string& cluster, const std::string& user,
+                                           std::shared_ptr<IdentityProof> proof = nullptr) {
     const std::string text =
         "clusters: [{name: c, cluster: {" + cluster + "}}]\nusers: [{name: u, user: {" + user +
         "}}]\ncontexts: [{name: x, context: {cluster: c, user: u}}]\ncurrent-context: x\n";
@@ -33,6 +35,7 @@ class RestLoopbackTest : public ::testing::Test {
     RestClientOptions options;
     options.user_agent = "vk-bridge/test";
     options.cluster = "c";
+    options.identity_proof = std::move(proof);
     return makeRestClient(*access, clock_, random_, logger_, metrics_, options);
   }
   std::string serverAt(const test::TlsTestServer& server, const std::string& path = "") const {
@@ -153,6 +156,87 @@ TEST_F(RestLoopbackTest, AWatchStreamsLineByLineAndACutIsNoticed) {
   EXPECT_EQ(end.types, std::vector<std::string>{"ADDED"});
   seen.open();
   EXPECT_TRUE(end.closed_.wait());
+}
+
+/// One address behind which another cluster's API server takes over. The server of cluster "old"
+/// ends each connection after some requests, as one does that restarts.
+class Takeover {
+ public:
+  explicit Takeover(test::CertPair cert, int requests)
+      : server_({.cert = std::move(cert)}, [this, requests](test::TestConnection& connection) {
+          serve(connection, requests);
+        }) {}
+  void switchOver() { switched_ = true; }
+  const test::TlsTestServer& server() const { return server_; }
+  std::vector<std::string> asked(const std::string& cluster) {
+    const std::lock_guard lock(mutex_);
+    return asked_[cluster];
+  }
+  test::Gate closed;
+
+ private:
+  void serve(test::TestConnection& connection, int requests) {
+    const bool is_new = switched_;
+    const std::string cluster = is_new ? "new" : "old";
+    for (int i = 0; is_new || i < requests; ++i) {
+      const auto request = connection.readRequest();
+      if (!request) return;
+      {
+        const std::lock_guard lock(mutex_);
+        asked_[cluster].push_back(request->method + " " +
+                                  request->target.substr(0, request->target.find('?')));
+      }
+      connection.answer(200, Json{{"metadata", {{"uid", cluster}}}}.dump());
+    }
+    connection.closeInOrder();
+    closed.open();
+    connection.waitForEnd();
+  }
+
+  std::atomic<bool> switched_{false};
+  std::mutex mutex_;
+  std::map<std::string, std::vector<std::string>> asked_;
+  test::TlsTestServer server_;
+};
+
+constexpr const char* kIdentityRead = "GET /api/v1/namespaces/kube-system";
+
+class TakeoverTest : public RestLoopbackTest {
+ protected:
+  void connect() {
+    auto proof = std::make_shared<IdentityProof>();
+    auto client = clientOf(serverAt(takeover_.server()) + data("certificate-authority", ca_.pem()),
+                           "", proof);
+    ASSERT_TRUE(client) << client.error().message;
+    guard_ = std::make_unique<IdentityGuard>(std::move(*client), "old", proof);
+    ASSERT_TRUE(guard_->getRaw("/readyz"));  // after the proof: the second request, the last one
+    ASSERT_TRUE(takeover_.closed.wait());
+  }
+  Takeover takeover_{by_address_, 2};
+  std::unique_ptr<IdentityGuard> guard_;
+};
+
+TEST_F(TakeoverTest, AWriteOnAConnectionThatHadEndedDoesNotReachAnotherCluster) {
+  connect();
+  takeover_.switchOver();
+  const auto made = guard_->create(kPods, "a", Json::object(), "", "");
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().reason, reasons::kIdentityChanged);
+  EXPECT_TRUE(guard_->identityDiffers());
+  EXPECT_THAT(takeover_.asked("new"), testing::Each(kIdentityRead));
+  EXPECT_FALSE(guard_->patch(kPods, "a", "b", PatchType::kMerge, Json::object(), ""));
+  EXPECT_FALSE(guard_->remove(kPods, "a", "b", {}));
+  EXPECT_FALSE(guard_->get(kPods, "a", "b"));
+  EXPECT_THAT(takeover_.asked("new"), testing::Each(kIdentityRead));
+}
+
+TEST_F(TakeoverTest, TheSameClusterGoesOnWithoutAnError) {
+  connect();
+  const auto made = guard_->create(kPods, "a", Json::object(), "", "");
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_THAT(takeover_.asked("old"),
+              testing::ElementsAre(kIdentityRead, "GET /readyz", kIdentityRead,
+                                   "POST /api/v1/namespaces/a/pods"));
 }
 
 TEST_F(RestLoopbackTest, TheClientEndsWhileItsWatchIsStillConnecting) {
