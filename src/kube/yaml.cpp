@@ -5,6 +5,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "json/utf8.h"
+
 namespace vkb::kube {
 namespace {
 
@@ -29,6 +31,7 @@ class Converter {
         Json map = Json::object();
         for (const auto& pair : node) {
           const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : std::string();
+          checkText(pair.first, key);
           map[key] = convert(pair.second, typed || key == "extensions", depth + 1);
         }
         return map;
@@ -40,8 +43,14 @@ class Converter {
   bool tooLarge() const { return too_large_; }
 
  private:
+  /// yaml-cpp hands on whatever bytes there are.
+  static void checkText(const YAML::Node& node, const std::string& text) {
+    if (!json::isUtf8(text)) throw YAML::ParserException(node.Mark(), "it is not valid UTF-8");
+  }
+
   static Json scalar(const YAML::Node& node, bool typed) {
     const std::string& text = node.Scalar();
+    checkText(node, text);
     if (!typed || node.Tag() == "!") return text;  // "!" marks a quoted scalar
     if (text == "true") return true;
     if (text == "false") return false;

@@ -29,6 +29,8 @@ TEST(Kubeconfig, EveryBadInputIsOneSentenceThatNamesTheFile) {
       {"", "is empty"},
       {" \n\n", "is empty"},
       {"a: [", "is not valid YAML: line"},
+      {"a: \"\xb9\"", "line 1, column 4: it is not valid UTF-8"},
+      {"\xb9: a", "line 1, column 1: it is not valid UTF-8"},
       {"just words", "is not a kubeconfig"},
       {"- a\n- b\n", "is not a kubeconfig"},
       {"apiVersion: v1\nkind: Secret\n", "its kind is \"Secret\""},
