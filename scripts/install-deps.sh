@@ -5,6 +5,8 @@
 # Usage: install-deps.sh [--build-only] [GROUP…]
 #   build   compiler, CMake, libraries
 #   test    GoogleTest
+#   bench   Google Benchmark
+#   fuzz    clang with libFuzzer and the sanitizers' runtime
 #   rig     what the two clusters of demo.sh and test.sh run on: etcd, containerd, runc, …
 #   lint    clang-format, clang-tidy, shellcheck
 # Without a group: all of them. --build-only is the group build.
@@ -17,6 +19,8 @@ group_packages() {
     build) echo build-essential cmake ninja-build ccache libpoco-dev nlohmann-json3-dev libcli11-dev libsqlite3-dev \
       libyaml-cpp-dev libexpected-dev prometheus-cpp-dev libsimdjson-dev libssl-dev ;;
     test) echo libgtest-dev libgmock-dev ;;
+    bench) echo libbenchmark-dev ;;
+    fuzz) echo clang-14 libclang-rt-14-dev llvm-14 ;;
     rig) echo etcd-server containerd runc containernetworking-plugins busybox-static iproute2 iptables conntrack \
       openssl jq util-linux procps ca-certificates ;;
     lint) echo git clang-format clang-tidy shellcheck ;;
@@ -28,11 +32,11 @@ for arg in "$@"; do
   case $arg in
     -h | --help) print_help ;;
     --build-only) groups+=(build) ;;
-    build | test | rig | lint) groups+=("$arg") ;;
+    build | test | bench | fuzz | rig | lint) groups+=("$arg") ;;
     *) usage_error "unknown argument $arg" ;;
   esac
 done
-((${#groups[@]})) || groups=(build test rig lint)
+((${#groups[@]})) || groups=(build test bench fuzz rig lint)
 need_root "$@"
 packages=()
 for group in "${groups[@]}"; do

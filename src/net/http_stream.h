@@ -8,6 +8,7 @@
 #include "net/breaks.h"
 #include "net/http_client.h"
 #include "net/http_connection.h"
+#include "net/line_buffer.h"
 
 namespace vkb::net {
 
@@ -30,7 +31,6 @@ class ConnectionStream final : public HttpStream {
   void abort() override { abortable_->handle().abort(); }
 
  private:
-  std::optional<std::string> takeLine();
   tl::unexpected<Status> fail(Status status);
   tl::unexpected<Status> broke(Status status);
 
@@ -38,9 +38,7 @@ class ConnectionStream final : public HttpStream {
   const std::shared_ptr<Breaks> breaks_;
   std::unique_ptr<HttpConnection> connection_;
   const HttpResponse head_;
-  std::string buffer_;
-  std::size_t start_ = 0;         ///< of the present line in buffer_
-  std::size_t scanned_ = 0;       ///< no '\n' in [start_, scanned_)
+  LineBuffer lines_;
   std::optional<Status> failed_;  ///< told again at each further call
 };
 
