@@ -44,11 +44,12 @@ struct ProviderPod {
 /// Can the provider act at all just now? One of these applies to a whole virtual node.
 enum class ProviderState {
   kReady,
-  kUnreachable,  ///< nothing is known to be true there any more; nothing can be written
-  kClaimedElsewhere,
-  kIdentityChanged,  ///< another cluster answers: nothing is sent there; home shows NotReady
-  kLeaving,          ///< no new pods
-  kMassLoss,         ///< the brake is on: nothing destructive
+  kUnreachable,          ///< nothing is known to be true there any more; nothing can be written
+  kCredentialsRejected,  ///< the same: it answers, but not to us (401, 403)
+  kClaimedElsewhere,     ///< another bridge serves this node there; we write to neither side
+  kIdentityChanged,      ///< another cluster answers: nothing is sent there; home shows NotReady
+  kLeaving,              ///< no new pods
+  kMassLoss,             ///< the brake is on: nothing destructive
 };
 const char* toString(ProviderState state);
 

@@ -26,6 +26,8 @@ const char* toString(ProviderState state) {
       return "Ready";
     case ProviderState::kUnreachable:
       return "Unreachable";
+    case ProviderState::kCredentialsRejected:
+      return "CredentialsRejected";
     case ProviderState::kClaimedElsewhere:
       return "ClaimedElsewhere";
     case ProviderState::kIdentityChanged:

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "bridge/claim.h"
+#include "bridge/names.h"
 #include "bridge/target_provider.h"
 #include "json/json.h"
 #include "kube/call_gate.h"
@@ -54,6 +56,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
               .metrics = deps.metrics},
              {.node = name,
               .concurrency = options.concurrency,
+              .remakes_lost = [this](const Json& pod) { return remakesLost(pod); },
               .on_mass_loss = [this] { onMassLoss(); }}),
         node({.runtime = deps.runtime,
               .home = *deps.home,
@@ -62,7 +65,13 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
               .metrics = deps.metrics},
              {.node = name,
               .provider_id = providerIdOf(options.config.target_id),
-              .on_reachable = [this](bool up, const std::string& why) { onReachable(up, why); }}) {}
+              .on_reachable = [this](bool up, const Status& why) { onReachable(up, why); }}),
+        claim(deps.runtime, *deps.target, deps.logger,
+              {.ns = options.config.options.claim_namespace,
+               .home_id = options.home_id,
+               .node = name,
+               .installation = options.installation_id,
+               .changed = [this] { evaluate(); }}) {}
 
   Deps deps;
   Options options;
@@ -72,6 +81,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   TargetProvider provider;
   node::PodController pods;
   node::NodeController node;
+  Claim claim;
 
   /// Tasks of our own, one at a time; closed: none is under way or to come, `publish` and `left`
   /// are called no more.
@@ -79,14 +89,20 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   std::mutex deciding;  ///< held from a verdict until it is told; taken before mutex
   std::mutex mutex;     ///< guards the rest
   bool target_synced = false, home_synced = false, leaving = false, stopped = false;
-  bool has_left = false;
+  bool has_left = false, target_forgotten = false;
   std::optional<bool> reachable;
-  std::string unreachable_why, state_message;
+  Status unreachable_why;
+  std::string state_message;
   std::optional<ProviderState> state;
   WallTime since{};
   std::vector<PodRecord> may_still_run;  ///< of pods that were abandoned; only tasks use it
 
-  void onReachable(bool up, const std::string& why) {
+  bool remakesLost(const Json& pod) const {
+    const std::string own = json::str(pod, {"metadata", "annotations", kAnnotationOnDelegateLost});
+    return own.empty() ? options.config.options.recreate_lost : own == "recreate";
+  }
+
+  void onReachable(bool up, const Status& why) {
     {
       std::lock_guard lock(mutex);
       reachable = up;
@@ -96,39 +112,68 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
       VKB_LOG(deps.logger, Info, "target reachable", {"cluster", name});
       provider.retryNow();
     } else {
-      VKB_LOG(deps.logger, Warn, "target unreachable", {"cluster", name}, {"message", why});
+      VKB_LOG(deps.logger, Warn, "target unreachable", {"cluster", name}, {"message", why.message});
     }
+    if (up) claim.wake();
     evaluate();
   }
 
-  /// The one place where a cluster's state is decided.
+  struct Verdict {
+    ProviderState state;
+    std::string message{};
+  };
+
+  /// The one place where a cluster's state is decided. Nothing: not known yet.
+  std::optional<Verdict> verdictLocked() const {
+    using enum ProviderState;
+    if (stopped || !home_synced) return std::nullopt;
+    if (deps.identity_differs()) {
+      return Verdict{kIdentityChanged,
+                     "The kubeconfig of " + name +
+                         " now leads to another cluster than the one that was joined; nothing is "
+                         "written to it."};
+    }
+    if (reachable == false) {
+      const bool rejected = unreachable_why.code == 401 || unreachable_why.code == 403;
+      if (!rejected) return Verdict{kUnreachable, unreachable_why.message};
+      return Verdict{kCredentialsRejected, unreachable_why.message +
+                                               "; give it new credentials with: vk-bridge join " +
+                                               name + " --kubeconfig FILE"};
+    }
+    const Claim::View claimed = claim.view();
+    switch (claimed.state) {
+      case Claim::State::kElsewhere:
+        return Verdict{kClaimedElsewhere, claimed.message};
+      case Claim::State::kFailed:
+        return Verdict{kUnreachable, claimed.message};
+      case Claim::State::kUnknown:
+        return std::nullopt;
+      case Claim::State::kSettling:
+        // Before the first verdict nothing is written yet, and so it stays.
+        return state ? std::optional(Verdict{kUnreachable, claimed.message}) : std::nullopt;
+      case Claim::State::kHeld:
+        break;
+    }
+    if (reachable != true || !target_synced) return std::nullopt;
+    return Verdict{leaving ? kLeaving : kReady};
+  }
+
   void evaluate() {
     const std::lock_guard one_at_a_time(deciding);  // a later verdict must not be told first
-    std::optional<ProviderState> next;
-    std::string message;
+    std::optional<Verdict> next;
     bool changed;
     {
       std::lock_guard lock(mutex);
-      if (stopped || !home_synced) return;
-      if (deps.identity_differs()) {
-        next = ProviderState::kIdentityChanged;
-        message = "The kubeconfig of " + name +
-                  " now leads to another cluster than the one that was joined; nothing is written "
-                  "to it.";
-      } else if (reachable == false) {
-        next = ProviderState::kUnreachable;
-        message = unreachable_why;
-      } else if (reachable == true && target_synced) {
-        next = leaving ? ProviderState::kLeaving : ProviderState::kReady;
-      } else {
-        return;  // no verdict yet
+      next = verdictLocked();
+      if (!next) return;
+      changed = state != next->state;
+      if (changed) {
+        since = deps.runtime.clock.wallNow();
+        state_message = next->message;
       }
-      changed = state != next;
-      if (changed) since = deps.runtime.clock.wallNow();
-      state = next;
-      if (changed) state_message = message;
+      state = next->state;
     }
-    pods.setProviderState(*next, message);
+    pods.setProviderState(next->state, next->message);
     if (changed) {
       tellNode();
       publish();
@@ -173,10 +218,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
       if (stopped) return;
       health.state = state ? toString(pods.providerState()) : "Starting";
       health.since = since;
-      if (state == ProviderState::kUnreachable) health.message = unreachable_why;
-      if (state == ProviderState::kIdentityChanged) {
-        health.message = "another cluster answers at the recorded address";
-      }
+      health.message = state ? state_message : claim.view().message;
     }
     const std::string node_error = node.registrationError();
     if (!node_error.empty()) health.message = node_error;
@@ -221,7 +263,9 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
 
   bool finish(const Left& left) {
     stop();
-    if (auto removed = node.removeNode(); !removed) {
+    if (claim.view().state == Claim::State::kElsewhere) {
+      VKB_LOG(deps.logger, Warn, "node stays: another installation serves it", {"node", name});
+    } else if (auto removed = removeNodeAndClaim(); !removed) {
       VKB_LOG(deps.logger, Warn, "node not removed yet", {"node", name},
               {"message", removed.error().message});
       return false;
@@ -231,12 +275,23 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     return true;
   }
 
+  Result<void> removeNodeAndClaim() {
+    bool forgetting;
+    {
+      std::lock_guard lock(mutex);
+      forgetting = target_forgotten;
+    }
+    if (auto removed = node.removeNode(); !removed) return removed;
+    return forgetting ? Result<void>{} : claim.remove();
+  }
+
   /// Home's pods have to be known: those that are not would not be failed.
   void abandon(const Left& left) {
     if (has_left) return;
     const auto again = [left](Impl& self) { self.abandon(left); };
     {
       std::lock_guard lock(mutex);
+      target_forgotten = true;
       if (!home_synced) return later(kLeaveCheck, again);
     }
     auto may_run = pods.abandonAll();
@@ -258,6 +313,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     home_pods.stop();
     provider.stop();
     pods.stop();
+    claim.stop();
   }
 };
 
@@ -283,6 +339,7 @@ Result<void> Cluster::start() {
     }
     impl->evaluate();
   });
+  self.claim.start();
   self.node.start();
   self.home_pods.start();
   self.provider.start(*known, [weak] {

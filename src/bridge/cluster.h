@@ -33,6 +33,7 @@ class Cluster {
   struct Options {
     state::ClusterConfig config;
     std::string home_id;
+    std::string installation_id;  ///< holder of the claim on the target
     std::string host_ip;
     std::size_t concurrency = 32;
   };

@@ -16,6 +16,8 @@ inline constexpr const char* kAnnotationInputsHash = "vk-bridge.io/inputs-hash";
 inline constexpr const char* kAnnotationForgedKeys = "vk-bridge.io/forged-keys";
 /// On the home pod: <ns>/<name>/<uid> of its delegate. A hint.
 inline constexpr const char* kAnnotationDelegate = "vk-bridge.io/delegate";
+/// On the home pod: `fail` or `recreate`, before the cluster's --on-delegate-lost.
+inline constexpr const char* kAnnotationOnDelegateLost = "vk-bridge.io/on-delegate-lost";
 /// On the virtual node: name of the joined cluster.
 inline constexpr const char* kLabelCluster = "vk-bridge.io/cluster";
 

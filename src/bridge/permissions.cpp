@@ -28,14 +28,24 @@ std::vector<kube::Permission> homePermissions() {
   };
 }
 
-std::vector<kube::Permission> targetPermissions() {
+std::vector<kube::Permission> targetPermissions(const std::string& claim_namespace) {
   return {
-      permission("get", kube::kPods),         permission("list", kube::kPods),
-      permission("watch", kube::kPods),       permission("create", kube::kPods),
-      permission("patch", kube::kPods),       permission("delete", kube::kPods),
-      permission("list", kube::kNodes),       permission("watch", kube::kNodes),
-      permission("get", kube::kNamespaces),   permission("list", kube::kNamespaces),
-      permission("watch", kube::kNamespaces), permission("create", kube::kNamespaces),
+      permission("get", kube::kPods),
+      permission("list", kube::kPods),
+      permission("watch", kube::kPods),
+      permission("create", kube::kPods),
+      permission("patch", kube::kPods),
+      permission("delete", kube::kPods),
+      permission("list", kube::kNodes),
+      permission("watch", kube::kNodes),
+      permission("get", kube::kNamespaces),
+      permission("list", kube::kNamespaces),
+      permission("watch", kube::kNamespaces),
+      permission("create", kube::kNamespaces),
+      permission("get", kube::kLeases, claim_namespace),
+      permission("create", kube::kLeases, claim_namespace),
+      permission("update", kube::kLeases, claim_namespace),
+      permission("delete", kube::kLeases, claim_namespace),
   };
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "kube/access.h"
@@ -9,6 +10,6 @@ namespace vkb::bridge {
 /// What `run` and `leave` do at home and in a target: what `join` asks for, and README's RBAC
 /// example grants.
 std::vector<kube::Permission> homePermissions();
-std::vector<kube::Permission> targetPermissions();
+std::vector<kube::Permission> targetPermissions(const std::string& claim_namespace);
 
 }  // namespace vkb::bridge

@@ -55,7 +55,10 @@ struct Supervisor::Impl : std::enable_shared_from_this<Supervisor::Impl> {
                       .publish = [this](const state::ClusterHealth& health) { publish(health); },
                       .logger = deps.logger,
                       .metrics = deps.metrics},
-        Cluster::Options{.config = config, .home_id = options.home_id, .host_ip = options.host_ip});
+        Cluster::Options{.config = config,
+                         .home_id = options.home_id,
+                         .installation_id = options.installation_id,
+                         .host_ip = options.host_ip});
     if (auto started = cluster->start(); !started) return failure(started.error());
     return cluster;
   }

@@ -32,6 +32,7 @@ class Supervisor {
   };
   struct Options {
     std::string home_id;
+    std::string installation_id;
     std::string host_ip;
   };
 

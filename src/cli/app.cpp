@@ -15,9 +15,9 @@ struct Arguments {
   CommonOptions common;
   JoinOptions join;
   std::vector<std::string> allow_namespaces;
-  std::string labels;
   std::string namespace_strategy, pod_ip;
   std::vector<std::string> node_selector, tolerations, allow_node_selector, allow_tolerations;
+  std::string labels, claim_namespace, on_delegate_lost, when_unreachable;
   RunOptions run;
   std::string status_format = "table";
   StatusOptions status;
@@ -82,6 +82,19 @@ CLI::App* addJoin(CLI::App& app, Arguments& arguments) {
                    "Services and controllers, 'keep' leaves them")
       ->check(CLI::IsMember({"rekey", "keep"}));
   addPodFlags(*join, arguments);
+  join->add_option("--on-delegate-lost", arguments.on_delegate_lost,
+                   "a delegate deleted in the target: 'fail' (default) its home pod, or 'recreate' "
+                   "it (restartPolicy Always only)")
+      ->check(CLI::IsMember({"fail", "recreate"}));
+  join->add_option("--when-unreachable", arguments.when_unreachable,
+                   "while the target does not answer, its node is 'not-ready' (default: Kubernetes "
+                   "evicts its pods after their tolerations) or on 'hold' (nothing is evicted)")
+      ->check(CLI::IsMember({"not-ready", "hold"}));
+  join->add_option("--claim-namespace", arguments.claim_namespace,
+                   "namespace of the target for the Lease that keeps other bridges away (default: "
+                   "vk-bridge)");
+  join->add_flag("--take-over", arguments.join.take_over,
+                 "take the target from another installation that holds it");
   join->footer(
       "Checks both clusters, versions and permissions, then records the target. A running bridge\n"
       "serves it at once. Again with the same name: updates credentials and options, touches no "
@@ -158,6 +171,15 @@ void finishJoin(Arguments& arguments, const CLI::App& join) {
   take("--allow-node-selector", arguments.allow_node_selector, pods.allow_node_selector);
   take("--allow-tolerations", arguments.allow_tolerations, pods.allow_tolerations);
   take("--pod-ip", arguments.pod_ip, pods.pod_ip);
+  if (join.count("--on-delegate-lost") > 0) {
+    arguments.join.recreate_lost = arguments.on_delegate_lost == "recreate";
+  }
+  if (join.count("--when-unreachable") > 0) {
+    arguments.join.hold_unreachable = arguments.when_unreachable == "hold";
+  }
+  if (join.count("--claim-namespace") > 0) {
+    arguments.join.claim_namespace = arguments.claim_namespace;
+  }
 }
 
 /// Flags that mean nothing are wrong usage, found before anything is connected to.

@@ -19,6 +19,9 @@ struct JoinOptions {
   std::optional<std::vector<std::string>> allow_namespaces{};  ///< nothing: as joined before
   std::optional<bool> keep_labels{};
   PodFlags pods{};
+  std::optional<std::string> claim_namespace{};
+  std::optional<bool> recreate_lost{}, hold_unreachable{};
+  bool take_over = false;
 };
 Result<void> join(Session& session, const JoinOptions& options);
 

@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "bridge/claim.h"
 #include "bridge/cluster.h"
 #include "bridge/permissions.h"
 #include "cli/commands.h"
@@ -52,6 +53,10 @@ Result<void> checkPermissions(const char* which, kube::Client& client,
                   .retry = Retry::kNever});
 }
 
+std::string claimNamespace(const JoinOptions& options) {
+  return options.claim_namespace.value_or(state::ClusterOptions{}.claim_namespace);
+}
+
 Result<Target> connectTarget(Session& session, const JoinOptions& options) {
   Target target;
   auto access = kube::loadKubeconfig(options.kubeconfig, options.context);
@@ -68,7 +73,8 @@ Result<Target> connectTarget(Session& session, const JoinOptions& options) {
   auto id = kube::readClusterId(*target.client);
   if (!id && id.error().code == 403) {
     // Not even that is allowed: the whole list helps more than the first refusal.
-    auto may = checkPermissions("target", *target.client, bridge::targetPermissions());
+    auto may = checkPermissions("target", *target.client,
+                                bridge::targetPermissions(claimNamespace(options)));
     if (!may) return failure(may.error());
   }
   if (!id) return failure(prefixed(who, id.error()));
@@ -131,6 +137,9 @@ Result<state::ClusterConfig> makeConfig(const JoinOptions& options, const Target
   auto pods = applyPodFlags(options.pods, std::move(config.options.pods), home_id);
   if (!pods) return failure(pods.error());
   config.options.pods = std::move(*pods);
+  if (options.claim_namespace) config.options.claim_namespace = *options.claim_namespace;
+  if (options.recreate_lost) config.options.recreate_lost = *options.recreate_lost;
+  if (options.hold_unreachable) config.options.hold_unreachable = *options.hold_unreachable;
   return config;
 }
 
@@ -190,7 +199,9 @@ Result<void> join(Session& session, const JoinOptions& options) {
   if (auto fits = checkNodes(*home->client, options, target->id); !fits) return fits;
   if (auto may = checkPermissions("home", *home->client, bridge::homePermissions()); !may)
     return may;
-  if (auto may = checkPermissions("target", *target->client, bridge::targetPermissions()); !may) {
+  if (auto may = checkPermissions("target", *target->client,
+                                  bridge::targetPermissions(claimNamespace(options)));
+      !may) {
     return may;
   }
 
@@ -205,6 +216,16 @@ Result<void> join(Session& session, const JoinOptions& options) {
   const auto made = makeConfig(options, *target, home->id, before, now);
   if (!made) return failure(made.error());
   const state::ClusterConfig& config = *made;
+  if (options.take_over) {
+    const bridge::Claim::Options claim{.ns = config.options.claim_namespace,
+                                       .home_id = home->id,
+                                       .node = config.name,
+                                       .installation = folder->installationId(),
+                                       .changed = {}};
+    if (auto taken = bridge::takeOverClaim(session.clock(), *target->client, claim); !taken) {
+      return failure(prefixed("the target cluster: ", taken.error()));
+    }
+  }
   if (auto written = folder->writeCluster(config, kube::flatten(target->access)); !written) {
     return written;
   }

@@ -69,6 +69,7 @@ Result<std::unique_ptr<Server>> Server::start(Session& session, state::StateFold
           .logger = session.logger(),
           .metrics = session.metrics()},
       bridge::Supervisor::Options{.home_id = home.id,
+                                  .installation_id = server->folder_.installationId(),
                                   .host_ip = node_address.empty()
                                                  ? localAddressTowards(home.access.server)
                                                  : node_address});

@@ -82,7 +82,10 @@ std::optional<bool> clusterReachable(const StatusData::Cluster& cluster, bool br
       is(ProviderState::kMassLoss)) {
     return true;
   }
-  if (is(ProviderState::kUnreachable) || is(ProviderState::kIdentityChanged)) return false;
+  if (is(ProviderState::kUnreachable) || is(ProviderState::kCredentialsRejected) ||
+      is(ProviderState::kIdentityChanged)) {
+    return false;
+  }
   return std::nullopt;
 }
 

@@ -39,6 +39,18 @@ Result<void> NodeLease::renew(const std::string& node_uid) {
   return {};
 }
 
+Result<Duration> NodeLease::quietFor() {
+  const std::lock_guard lock(mutex_);
+  const auto found = client_.get(kLeases, kNodeLeaseNamespace, node_);
+  if (!found) return failure(found.error());
+  const std::string version = *found ? json::str(**found, {"metadata", "resourceVersion"}) : "";
+  if (quiet_version_ != version) {
+    quiet_version_ = version;
+    quiet_since_ = clock_.now();
+  }
+  return clock_.now() - quiet_since_;
+}
+
 Result<Json> NodeLease::renewOnce(const std::string& node_uid) {
   Json lease = newLease(kNodeLeaseNamespace, node_);
   bool exists = last_.has_value();
@@ -74,16 +86,24 @@ Result<LeaseClaim::Outcome> LeaseClaim::tryHold(bool take_over) {
   const std::lock_guard lock(mutex_);
   auto found = client_.get(kLeases, options_.ns, options_.name);
   if (!found) return failure(found.error());
-  if (!*found) return make();
+  if (!*found) {
+    const bool his = !seen_holder_.empty() && clock_.now() - seen_at_ <= options_.duration;
+    if (his && !take_over) return Outcome{false, seen_holder_};
+    return make();
+  }
   Json lease = std::move(**found);
   const std::string holder = json::str(lease, {"spec", "holderIdentity"});
-  const bool ours = holder == options_.holder;
-  if (ours || holder.empty() || take_over || lapsed(lease)) return take(std::move(lease), holder);
+  const bool free = holder == options_.holder || holder.empty();
+  if (free || take_over) return take(std::move(lease), holder);
+  const bool may_take = lapsed(lease) && options_.take_lapsed;
+  noteForeign(lease, holder);
+  if (may_take) return take(std::move(lease), holder);
   return Outcome{false, holder};
 }
 
 Result<LeaseClaim::Outcome> LeaseClaim::make() {
   Json lease = newLease(options_.ns, options_.name);
+  if (!options_.labels.empty()) lease["metadata"]["labels"] = options_.labels;
   lease["spec"] = spec(options_.holder);
   lease["spec"]["acquireTime"] = lease["spec"]["renewTime"];
   lease["spec"]["leaseTransitions"] = 0;
@@ -103,11 +123,18 @@ Result<LeaseClaim::Outcome> LeaseClaim::take(Json lease, const std::string& prev
     lease["spec"]["acquireTime"] = json::at(before, "acquireTime");
   } else {
     lease["spec"]["acquireTime"] = lease["spec"]["renewTime"];
-    ++transitions;
+    transitions = previous.empty() ? 0 : transitions + 1;
   }
   lease["spec"]["leaseTransitions"] = transitions;
   auto written = client_.update(kLeases, options_.ns, options_.name, lease);
-  if (written) return Outcome{true, options_.holder};
+  if (written) {
+    Outcome outcome{true, options_.holder};
+    if (transitions > 0) {
+      outcome.taken_from_another = json::parseTime(json::str(lease, {"spec", "acquireTime"}));
+    }
+    seen_holder_.clear();
+    return outcome;
+  }
   if (written.error().code == 409)
     return Outcome{false, previous == options_.holder ? "" : previous};
   return failure(written.error());
@@ -116,15 +143,19 @@ Result<LeaseClaim::Outcome> LeaseClaim::take(Json lease, const std::string& prev
 bool LeaseClaim::lapsed(const Json& lease) {
   const std::string record = json::str(lease, {"metadata", "resourceVersion"}) + " " +
                              json::str(lease, {"spec", "holderIdentity"});
-  if (record != seen_record_) {
-    seen_record_ = record;
-    seen_at_ = clock_.now();
-    return false;
-  }
+  if (record != seen_record_) return false;
   const auto seconds = json::integer(lease, {"spec", "leaseDurationSeconds"});
   const auto duration =
       std::chrono::seconds(seconds.value_or(static_cast<std::int64_t>(options_.duration.count())));
   return clock_.now() - seen_at_ > duration;
+}
+
+void LeaseClaim::noteForeign(const Json& lease, const std::string& holder) {
+  const std::string record = json::str(lease, {"metadata", "resourceVersion"}) + " " + holder;
+  if (record == seen_record_) return;
+  seen_record_ = record;
+  seen_holder_ = holder;
+  seen_at_ = clock_.now();
 }
 
 Result<void> LeaseClaim::release() {
@@ -138,6 +169,17 @@ Result<void> LeaseClaim::release() {
   lease["spec"]["renewTime"] = json::formatMicroTime(clock_.wallNow());
   auto written = client_.update(kLeases, options_.ns, options_.name, lease);
   if (!written && written.error().code != 409) return failure(written.error());
+  return {};
+}
+
+Result<void> LeaseClaim::remove() {
+  const std::lock_guard lock(mutex_);
+  auto found = client_.get(kLeases, options_.ns, options_.name);
+  if (!found) return failure(found.error());
+  if (!*found || json::str(**found, {"spec", "holderIdentity"}) != options_.holder) return {};
+  auto removed = client_.remove(kLeases, options_.ns, options_.name,
+                                {.uid = json::str(**found, {"metadata", "uid"})});
+  if (!removed && !removed.error().isNotFound() && removed.error().code != 409) return removed;
   return {};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -14,6 +15,10 @@ struct LeaseOptions {
   std::string ns, name;
   std::string holder;  ///< holderIdentity
   std::chrono::seconds duration{40};
+  /// May a claim be taken that another holder has not renewed for its duration? Without: only one
+  /// that he gave back, or by `take_over`.
+  bool take_lapsed = true;
+  std::map<std::string, std::string> labels{};  ///< of a Lease that is made
 };
 
 /// A node's heartbeat: the Lease of its name in kube-node-lease, owned by the Node object. One PUT
@@ -24,6 +29,8 @@ class NodeLease {
   /// Makes the lease or moves renewTime to now; to be called every 10 s. `node_uid` becomes the
   /// owner; "" while the Node object is not known.
   Result<void> renew(const std::string& node_uid);
+  /// How long nobody has written it, since we first saw it so: is another bridge renewing it?
+  Result<Duration> quietFor();
 
  private:
   Result<Json> renewOnce(const std::string& node_uid);
@@ -32,12 +39,15 @@ class NodeLease {
   Client& client_;
   const std::string node_;
   std::mutex mutex_;
-  std::optional<std::string> last_;  ///< the lease as last written, JSON
+  std::optional<std::string> last_;           ///< the lease as last written, JSON
+  std::optional<std::string> quiet_version_;  ///< resourceVersion that quietFor() saw
+  TimePoint quiet_since_{};
 };
 
 /// A claim that only one of many may hold, by client-go's leader election rules: a foreign claim
 /// counts as lapsed when its record has not changed for `duration` since *we* first saw it so
-/// (clocks of two machines are never compared), or when its holder gave it back. Thread-safe.
+/// (clocks of two machines are never compared), or when its holder gave it back. One that vanished
+/// while another held it stays his for that time: he will put it back. Thread-safe.
 class LeaseClaim {
  public:
   LeaseClaim(const Clock& clock, Client& client, LeaseOptions options);
@@ -45,17 +55,23 @@ class LeaseClaim {
   struct Outcome {
     bool held = false;
     std::string holder;  ///< who holds it, us or another
+    /// When it was taken from another who had not given it back, by its record (and so by the clock
+    /// of whoever took it); nothing when it never was.
+    std::optional<WallTime> taken_from_another{};
   };
   /// Takes, renews or just looks, by one GET and at most one write; to be called every
   /// duration / 4. `take_over` takes it from a live holder, who learns of it at his next renewal.
   Result<Outcome> tryHold(bool take_over = false);
   /// Gives it back, if it is ours, so that the next one need not wait.
   Result<void> release();
+  /// Deletes it, if it is ours: nobody will want it again.
+  Result<void> remove();
 
  private:
   Result<Outcome> make();
   Result<Outcome> take(Json lease, const std::string& previous);
   bool lapsed(const Json& lease);
+  void noteForeign(const Json& lease, const std::string& holder);
   Json spec(const std::string& holder) const;
 
   const Clock& clock_;
@@ -63,6 +79,7 @@ class LeaseClaim {
   const LeaseOptions options_;
   std::mutex mutex_;
   std::string seen_record_;  ///< resourceVersion and holder last seen of another's claim
+  std::string seen_holder_;
   TimePoint seen_at_{};
 };
 

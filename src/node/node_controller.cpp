@@ -18,6 +18,8 @@ const std::string kNodeKey = "node", kLeaseKey = "lease", kPingKey = "ping";
 
 constexpr std::chrono::seconds kLeaseRenewal{10};
 constexpr std::chrono::seconds kLeaseRetry{2};
+/// A lease that nobody wrote for longer than this is nobody's: its duration.
+constexpr std::chrono::seconds kLeaseLapse{40};
 /// As a kubelet's nodeStatusReportFrequency: with leases, times alone are rarely worth a write.
 constexpr std::chrono::minutes kHeartbeat{5};
 constexpr std::chrono::seconds kPatchSpacing{2};
@@ -66,7 +68,7 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
   Outcome syncNode() {
     const TimePoint begin = deps.runtime.clock.now();
     std::optional<Json> conditions;
-    bool leaving;
+    bool leaving, elsewhere;
     {
       std::lock_guard lock(mutex);
       if (patched != TimePoint{} && begin < patched + kPatchSpacing) {
@@ -74,12 +76,18 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
       }
       if (state) conditions = nodeConditions(*state, message);
       leaving = state == ProviderState::kLeaving;
+      elsewhere = state == ProviderState::kClaimedElsewhere;
+    }
+    if (elsewhere) {
+      const auto quiet = lease.quietFor();
+      if (!quiet) return fail(quiet.error());
+      if (*quiet <= kLeaseLapse) return Outcome::after(kLeaseRenewal);
     }
     auto present = deps.home.get(kube::kNodes, "", options.node);
     if (!present) return fail(present.error());
     // Before the first verdict the node is only looked up, so that its lease goes on. One that
     // was deleted while its cluster leaves stays away (design §7).
-    if ((!conditions || leaving) && !*present) return Outcome::done();
+    if ((!conditions || leaving || elsewhere) && !*present) return Outcome::done();
     const Json provided = deps.provider.node();
     auto written =
         *present ? patchNode(**present, provided, conditions) : registerNode(provided, *conditions);
@@ -149,6 +157,7 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     std::string uid;
     {
       std::lock_guard lock(mutex);
+      if (state == ProviderState::kClaimedElsewhere) return Outcome::after(kLeaseRenewal);
       uid = json::str(node, {"metadata", "uid"});
     }
     if (uid.empty()) return Outcome::after(kLeaseRetry);  // registration is under way
@@ -178,7 +187,7 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
       }
     }
     if (change && options.on_reachable) {
-      options.on_reachable(*change, answer ? "" : answer.error().message);
+      options.on_reachable(*change, answer ? Status{} : answer.error());
     }
     // From start to start: pings that run into their deadline do not make an outage last longer.
     const Duration spent = deps.runtime.clock.now() - begin;

@@ -31,7 +31,7 @@ class NodeController {
     int failures_until_down = 3;
     int successes_until_up = 2;
     /// Called on every change of reachability, and once after the first verdict.
-    std::function<void(bool reachable, const std::string& message)> on_reachable = {};
+    std::function<void(bool reachable, const Status& why)> on_reachable = {};
   };
 
   NodeController(Deps deps, Options options);
@@ -40,7 +40,8 @@ class NodeController {
   /// Begins. Registration is tried until it succeeds; a node of that name that is not ours is left
   /// alone and reported as registrationError().
   void start();
-  /// What the node's conditions say from now on.
+  /// What the node's conditions say from now on. While another bridge serves the node
+  /// (kClaimedElsewhere) and keeps its lease, neither is touched.
   void setState(ProviderState state, const std::string& message);
   /// Empty, or why the node object could not be written last time.
   std::string registrationError() const;

@@ -56,6 +56,8 @@ std::string nodeReadyReason(ProviderState state) {
   switch (state) {
     case ProviderState::kUnreachable:
       return "TargetUnreachable";
+    case ProviderState::kCredentialsRejected:
+      return "CredentialsRejected";
     case ProviderState::kClaimedElsewhere:
       return "ClaimedElsewhere";
     case ProviderState::kIdentityChanged:
@@ -66,8 +68,9 @@ std::string nodeReadyReason(ProviderState state) {
 }
 
 Json nodeConditions(ProviderState state, const std::string& message) {
-  const bool reachable =
-      state != ProviderState::kUnreachable && state != ProviderState::kIdentityChanged;
+  const bool reachable = state != ProviderState::kUnreachable &&
+                         state != ProviderState::kCredentialsRejected &&
+                         state != ProviderState::kIdentityChanged;
   const bool ready = reachable && state != ProviderState::kClaimedElsewhere;
   const std::string reason = nodeReadyReason(state);
   const std::string why = ready ? "The target cluster is reachable." : message;

@@ -28,16 +28,16 @@ Plan deleteDelegate(const PlanInput& in, bool reflect) {
   return {attemptPending(in) ? Action::kWaitForAttempt : Action::kDeleteDelegate, reflect};
 }
 
-/// The target cannot be read or written: only what needs neither is left.
+/// The target cannot be read or written: only what needs neither is left. Of what another bridge
+/// serves we know nothing, so we do not speak for it at all.
 Plan planWithoutTarget(const PlanInput& in) {
   const bool never_made = neverSent(in) && !mine(in);
-  if (in.home == HomePod::kDeleting && never_made) return {Action::kRelease};
+  const bool speak = in.target != ProviderState::kClaimedElsewhere;
+  if (speak && in.home == HomePod::kDeleting && never_made) return {Action::kRelease};
   if (in.home == HomePod::kAbsent && never_made) {
     return {in.record ? Action::kForget : Action::kNothing};
   }
   if (in.home == HomePod::kReleased && never_made) return {};
-  // A cluster that somebody else serves, we do not speak for at all.
-  const bool speak = in.target != ProviderState::kClaimedElsewhere;
   if (speak && in.home == HomePod::kActive && !never_made) return {Action::kMarkUnreachable};
   return {Action::kWait};
 }
@@ -126,6 +126,7 @@ bool isDestructive(Action action) {
 Plan plan(const PlanInput& in) {
   switch (in.target) {
     case ProviderState::kUnreachable:
+    case ProviderState::kCredentialsRejected:
     case ProviderState::kIdentityChanged:
     case ProviderState::kClaimedElsewhere:
       return planWithoutTarget(in);

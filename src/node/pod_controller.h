@@ -38,6 +38,9 @@ class PodController {
     std::size_t concurrency = 32;
     /// Home pod annotation that names the provider's pod: <ns>/<name>/<uid>.
     std::string delegate_annotation = "vk-bridge.io/delegate";
+    /// Is this pod made anew when its pod in the provider was lost, instead of failed? Asked only
+    /// for restartPolicy Always: no other's containers may start again (design invariant 4).
+    std::function<bool(const Json& pod)> remakes_lost = {};
     /// Called once each time the brake against mass loss takes hold.
     std::function<void()> on_mass_loss = {};
   };

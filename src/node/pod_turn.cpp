@@ -229,6 +229,11 @@ PodTurn::Step PodTurn::reflectOnly() {
 Result<void> PodTurn::reflect() {
   auto status = c_.deps.provider.getPodStatus(home_.pod(), *record_);
   if (!status) return failure(status.error());
+  // Killed there and to be made anew: newer kubelets say Failed before they let go of a pod.
+  if (delegate_.deleting && home_.state == HomePod::kActive && remakesLost() &&
+      isTerminalPhase(json::str(*status, "phase"))) {
+    (*status)["phase"] = "Running";
+  }
   const Json annotations{
       {c_.options.delegate_annotation,
        record_->place_ns + "/" + record_->place_name + "/" + record_->provider_uid}};
@@ -302,6 +307,7 @@ PodTurn::Step PodTurn::proveLost(bool reflect_first) {
   if (proof->ownership == Ownership::kMine && protects(Protection::kProofBeforeLost)) {
     return {.outcome = Outcome::after(kCacheLag)};
   }
+  if (remakesLost()) return remakeLost();
   if (reflect_first) {
     // Its last words may be that it ended by itself: then that is its end.
     if (auto told = sayLastWords(); !told) return fail(told.error());
@@ -320,6 +326,29 @@ PodTurn::Step PodTurn::proveLost(bool reflect_first) {
   record_->last_error_at = wallNow();
   if (auto written = put(); !written) return fail(written.error());
   return {};
+}
+
+bool PodTurn::remakesLost() const {
+  const std::string policy = json::str(home_.pod(), {"spec", "restartPolicy"});
+  const bool may = policy.empty() || policy == "Always";
+  return may && c_.options.remakes_lost && c_.options.remakes_lost(home_.pod());
+}
+
+/// After the proof that it is gone: back to the state before it was made.
+PodTurn::Step PodTurn::remakeLost() {
+  if (!allowLoss()) return {};
+  const std::string message = "The delegate " + record_->place_ns + "/" + record_->place_name +
+                              " no longer exists in the target; it is made anew.";
+  const Json status =
+      unreachableStatus(home_.pod(), "DelegateLost", message, json::formatTime(wallNow()));
+  if (auto told = c_.homes.tell(home_.pod(), status, nullptr); !told) return fail(told.error());
+  c_.deps.events.warn(home_.pod(), "DelegateLost", message);
+  c_.deps.provider.forgetPod(*record_);
+  record_->state = State::kWaiting;
+  record_->provider_uid.clear();
+  record_->ready = false;
+  if (auto written = put(); !written) return fail(written.error());
+  return {.again = true};
 }
 
 PodTurn::Step PodTurn::proveGoneThen(bool release_home) {

@@ -62,6 +62,8 @@ class PodTurn {
   Step markUnreachable();
   Step deleteDelegate(bool orphan);
   Step proveLost(bool reflect_first);
+  bool remakesLost() const;
+  Step remakeLost();
   Step release(bool reflect_first);
   Step proveGoneThen(bool release_home);
   Step forgetAbsent();

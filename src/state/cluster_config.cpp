@@ -39,7 +39,10 @@ std::string formatClusterConfig(const ClusterConfig& config) {
       {"forgetTarget", config.forget_target},
       {"options",
        {{"allowNamespaces", config.options.allow_namespaces},
-        {"keepLabels", config.options.keep_labels}}},
+        {"keepLabels", config.options.keep_labels},
+        {"claimNamespace", config.options.claim_namespace},
+        {"onDelegateLost", config.options.recreate_lost ? "recreate" : "fail"},
+        {"whenUnreachable", config.options.hold_unreachable ? "hold" : "not-ready"}}},
   };
   writePodOptions(config.options.pods, value["options"]);
   // Bytes that are not UTF-8 can only come from a user's flag; they must not throw.
@@ -73,6 +76,10 @@ Result<ClusterConfig> parseClusterConfig(std::string_view text, const std::strin
   auto pods = readPodOptions(json::object(*value, {"options"}));
   if (!pods) return unreadable(file, pods.error().message);
   config.options.pods = std::move(*pods);
+  const std::string claim_namespace = json::str(*value, {"options", "claimNamespace"});
+  if (!claim_namespace.empty()) config.options.claim_namespace = claim_namespace;
+  config.options.recreate_lost = json::str(*value, {"options", "onDelegateLost"}) == "recreate";
+  config.options.hold_unreachable = json::str(*value, {"options", "whenUnreachable"}) == "hold";
   return config;
 }
 

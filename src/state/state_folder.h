@@ -19,6 +19,10 @@ struct ClusterOptions {
   std::vector<std::string> allow_namespaces;  ///< globs; namespaces not ours that pods may go to
   bool keep_labels = false;                   ///< --labels=keep: no re-keying in those
   PodOptions pods{};
+  /// Namespace of the claim's Lease in the target.
+  std::string claim_namespace = "vk-bridge";
+  bool recreate_lost = false;     ///< --on-delegate-lost=recreate
+  bool hold_unreachable = false;  ///< --when-unreachable=hold
 
   bool operator==(const ClusterOptions&) const = default;
 };

@@ -28,7 +28,10 @@ class ClusterTest : public TwoClusters {
                       .publish = [this](const auto& health) { health_.push_back(health); },
                       .logger = logger_,
                       .metrics = metrics_},
-        Cluster::Options{.config = config, .home_id = home_.clusterId(), .host_ip = "192.0.2.9"});
+        Cluster::Options{.config = config,
+                         .home_id = home_.clusterId(),
+                         .installation_id = installation_,
+                         .host_ip = "192.0.2.9"});
     ASSERT_TRUE(cluster_->start());
     runtime_.advance(for_a_while);
   }
@@ -59,6 +62,7 @@ class ClusterTest : public TwoClusters {
   static std::string podsReady(const Json& pod) { return condition(pod, "Ready"); }
 
   const std::string target_id_ = target_.clusterId();
+  std::string installation_ = "installation-1";
   bool starts_leaving_ = false;
   std::vector<state::ClusterHealth> health_;
   int left_ = 0;

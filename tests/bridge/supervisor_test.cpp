@@ -48,7 +48,9 @@ class SupervisorTest : public TwoClusters {
             .connect_target = [this](const auto& config) { return connect(config); },
             .logger = logger_,
             .metrics = metrics_},
-        Supervisor::Options{.home_id = home_.clusterId(), .host_ip = "192.0.2.9"});
+        Supervisor::Options{.home_id = home_.clusterId(),
+                            .installation_id = "installation-1",
+                            .host_ip = "192.0.2.9"});
   }
   Result<Supervisor::Target> connect(const state::ClusterConfig& config) {
     ++connects_[config.name];
@@ -403,7 +405,7 @@ TEST(SupervisorThreads, AStopWaitsForRequestsUnderWayAndReturns) {
          },
          .logger = logger,
          .metrics = metrics},
-        {.home_id = "home-1", .host_ip = ""});
+        {.home_id = "home-1", .installation_id = "i", .host_ip = ""});
     for (const char* name : {"t1", "t2", "t3"}) {
       state::ClusterConfig config;
       config.name = config.target_id = name;

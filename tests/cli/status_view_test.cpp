@@ -274,7 +274,7 @@ TEST(StatusJson, NeverClaimsReachabilityThatIsNotKnown) {
   StatusData data = sample();
   const std::pair<const char*, Json> cases[] = {
       {"Ready", true},        {"MassLoss", true},  {"ClaimedElsewhere", true},
-      {"Unreachable", false}, {"Leaving", Json()}, {"IdentityChanged", false},
+      {"Unreachable", false}, {"Leaving", Json()}, {"IdentityChanged", false}, {"CredentialsRejected", false},
       {"Starting", Json()}};
   for (const auto& [state, expected] : cases) {
     data.clusters = {cluster("gpu-eu", state)};

@@ -53,8 +53,8 @@ class NodeControllerTest : public ::testing::Test {
         NodeController::Deps{rt_.runtime(), *client_, provider_, logger_, metrics_},
         NodeController::Options{.node = "gpu",
                                 .provider_id = "vk-bridge://target",
-                                .on_reachable = [this](bool reachable, const std::string& message) {
-                                  verdicts_.emplace_back(reachable, message);
+                                .on_reachable = [this](bool reachable, const Status& why) {
+                                  verdicts_.emplace_back(reachable, why.message);
                                 }});
     controller_->start();
     rt_.settle();

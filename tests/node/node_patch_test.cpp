@@ -96,6 +96,7 @@ TEST(NodeConditions, SayWhatEachStateMeans) {
       {ProviderState::kLeaving, "True", "KubeletReady", "True", "False"},
       {ProviderState::kMassLoss, "True", "KubeletReady", "True", "True"},
       {ProviderState::kUnreachable, "False", "TargetUnreachable", "False", "False"},
+      {ProviderState::kCredentialsRejected, "False", "CredentialsRejected", "False", "False"},
       {ProviderState::kIdentityChanged, "False", "IdentityChanged", "False", "False"},
       {ProviderState::kClaimedElsewhere, "False", "ClaimedElsewhere", "True", "False"},
   };

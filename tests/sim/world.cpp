@@ -77,8 +77,11 @@ void World::startBridge() {
                             .publish = [](const state::ClusterHealth&) {},
                             .logger = bridge->logger,
                             .metrics = bridge->metrics},
-      bridge::Cluster::Options{
-          .config = config, .home_id = home.clusterId(), .host_ip = "192.0.2.1", .concurrency = 4});
+      bridge::Cluster::Options{.config = config,
+                               .home_id = home.clusterId(),
+                               .installation_id = "installation-1",
+                               .host_ip = "192.0.2.1",
+                               .concurrency = 4});
   bridge_ = std::move(bridge);
   try {
     static_cast<void>(bridge_->cluster->start());

@@ -29,6 +29,8 @@ ClusterConfig sampleConfig(const std::string& name) {
   config.joined_at = WallTime(std::chrono::microseconds(1'795'300'000'123'456));
   config.options.allow_namespaces = {"default", "team-*"};
   config.options.keep_labels = true;
+  config.options.claim_namespace = "claims";
+  config.options.recreate_lost = config.options.hold_unreachable = true;
   return config;
 }
 
