@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/protections.h"
 #include "bridge/names.h"
 #include "kube/call_gate.h"
 #include "kube/lease.h"
@@ -11,6 +12,8 @@
 namespace vkb::bridge {
 namespace {
 
+using base::Protection;
+using base::protects;
 using std::chrono::seconds;
 
 constexpr seconds kRenewal{10};
@@ -101,7 +104,7 @@ struct Claim::Impl : std::enable_shared_from_this<Claim::Impl> {
       expire(outcome.error().message);
       return later(kRetry);
     }
-    if (!outcome->held) {
+    if (!outcome->held && protects(Protection::kClaim)) {
       set({State::kElsewhere,
            "The target is claimed for this node by another installation" +
                (outcome->holder.empty() ? "" : " (" + outcome->holder + ")") + ", see the Lease " +

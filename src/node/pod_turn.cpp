@@ -330,7 +330,8 @@ PodTurn::Step PodTurn::proveLost(bool reflect_first) {
 
 bool PodTurn::remakesLost() const {
   const std::string policy = json::str(home_.pod(), {"spec", "restartPolicy"});
-  const bool may = policy.empty() || policy == "Always";
+  const bool may =
+      policy.empty() || policy == "Always" || !protects(Protection::kRecreateOnlyIfAlways);
   return may && c_.options.remakes_lost && c_.options.remakes_lost(home_.pod());
 }
 
