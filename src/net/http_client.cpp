@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "net/connection_pool.h"
+#include "net/http_channel.h"
 #include "net/http_head.h"
 #include "net/http_stream.h"
 #include "net/transport_errors.h"
@@ -39,6 +40,7 @@ class HttpClient::Impl {
 
   Result<HttpResponse> send(const HttpRequest& request);
   Result<std::unique_ptr<HttpStream>> open(const HttpRequest& request);
+  Result<std::unique_ptr<HttpChannel>> openChannel(const HttpRequest& request);
   void replaceEndpoint(Endpoint endpoint) {
     auto connector = std::make_shared<Connector>(std::move(endpoint));
     {
@@ -50,6 +52,12 @@ class HttpClient::Impl {
   void shutdown() { registry_->shutdown(); }
 
  private:
+  struct Opened {
+    std::unique_ptr<Abortable> abortable;
+    std::unique_ptr<HttpConnection> connection;
+    HttpResponse head;
+  };
+  Result<Opened> openConnection(const HttpRequest& request);
   std::shared_ptr<Connector> connector() {
     const std::lock_guard lock(mutex_);
     return connector_;
@@ -156,7 +164,8 @@ Result<HttpResponse> HttpClient::Impl::exchange(ConnectionPool::Lease& lease,
   }
 }
 
-Result<std::unique_ptr<HttpStream>> HttpClient::Impl::open(const HttpRequest& request) {
+/// One exchange on a connection of its own, up to the answer's head.
+Result<HttpClient::Impl::Opened> HttpClient::Impl::openConnection(const HttpRequest& request) {
   const Deadline deadline = deadlineIn(request.timeout);
   const std::shared_ptr<Connector> connector = this->connector();
   const auto wire = serializeRequest(connector->endpoint(), request, /*keep_alive=*/false);
@@ -170,8 +179,21 @@ Result<std::unique_ptr<HttpStream>> HttpClient::Impl::open(const HttpRequest& re
     breaks_->reportUnlessAborted(head.error().status);
     return tl::unexpected(std::move(head.error().status));
   }
-  return std::make_unique<ConnectionStream>(std::move(abortable), breaks_, std::move(*connection),
-                                            std::move(*head));
+  return Opened{std::move(abortable), std::move(*connection), std::move(*head)};
+}
+
+Result<std::unique_ptr<HttpStream>> HttpClient::Impl::open(const HttpRequest& request) {
+  auto opened = openConnection(request);
+  if (!opened) return tl::unexpected(std::move(opened.error()));
+  return std::make_unique<ConnectionStream>(std::move(opened->abortable), breaks_,
+                                            std::move(opened->connection), std::move(opened->head));
+}
+
+Result<std::unique_ptr<HttpChannel>> HttpClient::Impl::openChannel(const HttpRequest& request) {
+  auto opened = openConnection(request);
+  if (!opened) return tl::unexpected(std::move(opened.error()));
+  return makeChannel(std::move(opened->abortable), std::move(opened->connection),
+                     std::move(opened->head));
 }
 
 HttpClient::HttpClient(Endpoint endpoint, const Clock& clock, Random& random,
@@ -184,6 +206,10 @@ Result<HttpResponse> HttpClient::send(const HttpRequest& request) { return impl_
 
 Result<std::unique_ptr<HttpStream>> HttpClient::open(const HttpRequest& request) {
   return impl_->open(request);
+}
+
+Result<std::unique_ptr<HttpChannel>> HttpClient::openChannel(const HttpRequest& request) {
+  return impl_->openChannel(request);
 }
 
 void HttpClient::replaceEndpoint(Endpoint endpoint) { impl_->replaceEndpoint(std::move(endpoint)); }

@@ -42,7 +42,8 @@ struct HttpRequest {
   std::string target;  ///< path and query, escaped
   Headers headers{};
   std::string body{};
-  std::chrono::milliseconds timeout{30'000};  ///< for the whole exchange; open(): up to the head
+  bool upgrade = false;  ///< openChannel(): Connection: Upgrade; to what, `headers` say
+  std::chrono::milliseconds timeout{30'000};  ///< for the whole exchange; open…(): up to the head
   /// Calls the exchange off at any stage, name lookup included, and a stream that it opened as
   /// well; the failure has reason "Aborted".
   std::stop_token stop{};
@@ -69,6 +70,8 @@ class HttpStream {
   virtual Result<std::string> readAll(std::chrono::milliseconds timeout, std::size_t max_bytes) = 0;
   virtual void abort() = 0;
 };
+
+class HttpChannel;
 
 struct HttpClientOptions {
   std::size_t max_connections = 64;  ///< for send(); streams have connections of their own
@@ -109,6 +112,8 @@ class HttpClient {
   Result<HttpResponse> send(const HttpRequest& request);
   /// On a connection of its own. Returns when the head was read.
   Result<std::unique_ptr<HttpStream>> open(const HttpRequest& request);
+  /// The same for who reads without waiting, and for upgrades (http_channel.h).
+  Result<std::unique_ptr<HttpChannel>> openChannel(const HttpRequest& request);
   /// New connections use this endpoint; present ones finish what they do and are not reused.
   void replaceEndpoint(Endpoint endpoint);
   /// Calls off every exchange and stream under way, and every later one at its start.

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "net/body_decoder.h"
 #include "net/connector.h"
@@ -41,6 +42,10 @@ class HttpConnection {
   Result<bool> readBody(std::string& out, Deadline deadline);
   /// Length of the body when the server told it, else 0.
   std::uint64_t announcedLength() const { return announced_length_; }
+
+  /// What came behind the head and was not read as a body: after an upgrade, the other protocol.
+  std::string takeInput() { return std::exchange(input_, {}); }
+  BodyDecoder& body() { return body_; }
 
   /// The answer was read to its end and both sides keep the connection.
   bool isReusable() const { return keep_alive_ && body_.finished() && input_.empty(); }

@@ -187,7 +187,11 @@ Result<std::string> serializeRequest(const Endpoint& endpoint, const HttpRequest
       hostPort(endpoint.host.substr(0, endpoint.host.find('%')), endpoint.port);
   wire.append(host, 0, default_port ? host.rfind(':') : std::string::npos);
   wire.append("\r\n");
-  if (!keep_alive) wire.append("Connection: close\r\n");
+  if (request.upgrade) {
+    wire.append("Connection: Upgrade\r\n");
+  } else if (!keep_alive) {
+    wire.append("Connection: close\r\n");
+  }
   for (const auto& [name, value] : request.headers) {
     wire.append(name).append(": ").append(value).append("\r\n");
   }

@@ -50,6 +50,12 @@ int onVerify(int ok, X509_STORE_CTX* store) {
   return ok;
 }
 
+/// The finding stays in the report and in the connection's verify result; the handshake goes on.
+int onVerifyRequested(int ok, X509_STORE_CTX* store) {
+  onVerify(ok, store);
+  return 1;
+}
+
 /// OpenSSL calls this on a client only when the server asks for a certificate.
 int onCertificateRequest(SSL* ssl, void*) {
   if (HandshakeReport* report = reportOf(ssl); report != nullptr) {
@@ -205,7 +211,14 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::server(const ServerOptions
     if (options.client_certificates == ClientCertificates::kRequired) {
       mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     }
-    SSL_CTX_set_verify(ctx, mode, onVerify);
+    const bool takes_any = options.client_certificates == ClientCertificates::kRequested;
+    SSL_CTX_set_verify(ctx, mode, takes_any ? onVerifyRequested : onVerify);
+    if (takes_any) {
+      // A resumed session would carry a verdict from before the authorities or the time changed.
+      SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+      SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+      SSL_CTX_set_num_tickets(ctx, 0);
+    }
     context->verifies_peer_ = true;
   }
   return context;

@@ -29,6 +29,9 @@ class TlsContext {
 
   enum class ClientCertificates {
     kIgnored,
+    /// As a kubelet: the handshake takes any, and who asks for its name (verifiedPeer()) gets one
+    /// only of a certificate that `client_ca_pem` covers.
+    kRequested,
     kVerifiedIfGiven,  ///< the handshake fails on one that `client_ca_pem` does not cover
     kRequired,
   };

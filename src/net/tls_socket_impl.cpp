@@ -118,6 +118,13 @@ X509* TlsSocketImpl::takePeerCertificate() {
   return ssl_ == nullptr ? nullptr : SSL_get1_peer_certificate(ssl_.get());
 }
 
+bool TlsSocketImpl::peerIsVerified() {
+  const std::lock_guard lock(mutex_);
+  return ssl_ != nullptr && context_->verifiesPeer() && SSL_is_init_finished(ssl_.get()) == 1 &&
+         SSL_get0_peer_certificate(ssl_.get()) != nullptr &&
+         SSL_get_verify_result(ssl_.get()) == X509_V_OK && report_.verify_error == 0;
+}
+
 template <typename Operation>
 IoResult TlsSocketImpl::tlsStep(Operation operation, bool writes) {
   const std::lock_guard lock(mutex_);
@@ -208,6 +215,13 @@ IoResult TlsSocketImpl::writeAll(const char* data, std::size_t size, Deadline de
     done += result.bytes;
   }
   return {.state = IoState::kOk, .bytes = done};
+}
+
+void TlsSocketImpl::endWriting() {
+  const std::lock_guard lock(mutex_);
+  if (!initialized()) return;
+  sendCloseNotify();
+  ::shutdown(sockfd(), SHUT_WR);
 }
 
 void TlsSocketImpl::abort() {

@@ -43,6 +43,8 @@ class TlsSocketImpl final : public Poco::Net::StreamSocketImpl {
   const HandshakeReport& report() const { return report_; }
   /// The peer's verified leaf certificate or null; the caller frees it. After the handshake.
   X509* takePeerCertificate();
+  /// The peer sent a certificate, and the context's authorities cover it. After the handshake.
+  bool peerIsVerified();
 
   // Never wait. kWantRead and kWantWrite say what to poll for.
   IoResult tryRead(char* data, std::size_t size);
@@ -52,6 +54,10 @@ class TlsSocketImpl final : public Poco::Net::StreamSocketImpl {
   IoResult writeAll(const char* data, std::size_t size, Deadline deadline);
   /// kOk when poll(2) reports any of `events` (or an error, which the next call shows).
   IoState wait(short events, Deadline deadline);
+
+  /// close_notify and FIN, as far as they can go out at once; reading goes on. Never fails: a peer
+  /// that is gone needs to be told nothing.
+  void endWriting();
 
   /// Ends the connection under whoever reads, writes or dials: they return kAborted at once.
   void abort();

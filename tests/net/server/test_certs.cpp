@@ -108,6 +108,11 @@ CertPair TestCa::issue(const CertSpec& spec) const {
   const std::unique_ptr<EVP_PKEY, KeyFree> key(newKey(spec.key));
   const std::unique_ptr<X509, CertFree> cert(
       newCert(key.get(), spec.common_name, spec.valid_from, spec.valid_to));
+  for (const auto& organization : spec.organizations) {
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert.get()), "O", MBSTRING_UTF8,
+                               reinterpret_cast<const unsigned char*>(organization.c_str()), -1, -1,
+                               0);
+  }
   X509_set_issuer_name(cert.get(), X509_get_subject_name(cert_.get()));
   extend(cert.get(), cert_.get(), NID_basic_constraints, "critical,CA:FALSE");
   extend(cert.get(), cert_.get(), NID_ext_key_usage, "serverAuth,clientAuth");

@@ -21,6 +21,7 @@ enum class KeyFormat { kPkcs8, kTraditional };  ///< the latter: SEC1 for EC, PK
 
 struct CertSpec {
   std::string common_name = "server";
+  std::vector<std::string> organizations{};
   std::vector<std::string> dns{};
   std::vector<std::string> ips{};
   std::chrono::hours valid_from{-1};  ///< relative to now

@@ -1,0 +1,175 @@
+#include "net/event_loop.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace vkb::net {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{500};
+constexpr EventLoop::WatchId kWakeUp = 0;
+
+}  // namespace
+
+struct EventLoop::Impl {
+  struct Watch {
+    int fd = -1;
+    std::uint32_t interest = 0;  ///< 0: not in the epoll set, where it would be told of a hang-up
+    Task ready;
+  };
+
+  Impl(std::string name, Task tick) : thread_name(std::move(name)), on_tick(std::move(tick)) {}
+  ~Impl() {
+    if (epoll >= 0) ::close(epoll);
+    if (wake >= 0) ::close(wake);
+  }
+
+  bool open() {
+    epoll = ::epoll_create1(EPOLL_CLOEXEC);
+    wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = kWakeUp;
+    return epoll >= 0 && wake >= 0 && ::epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event) == 0;
+  }
+
+  void run() {
+    pthread_setname_np(pthread_self(), thread_name.c_str());
+    auto next_tick = std::chrono::steady_clock::now() + kTick;
+    std::array<epoll_event, 256> events{};
+    while (true) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+          next_tick - std::chrono::steady_clock::now());
+      const int patience = static_cast<int>(std::max<std::int64_t>(0, left.count()));
+      const int count = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()),
+                                     hasTasks() ? 0 : patience);
+      for (int i = 0; i < count; ++i) handle(events[static_cast<std::size_t>(i)].data.u64);
+      if (!runTasks()) return;
+      const auto now = std::chrono::steady_clock::now();
+      if (now >= next_tick) {
+        next_tick = now + kTick;
+        on_tick();
+      }
+    }
+  }
+
+  void handle(WatchId id) {
+    if (id == kWakeUp) {
+      std::uint64_t count = 0;
+      [[maybe_unused]] const auto n = ::read(wake, &count, sizeof count);
+      return;
+    }
+    const auto found = watches.find(id);
+    if (found == watches.end()) return;                  // ended by another one's turn
+    const std::shared_ptr<Watch> watch = found->second;  // it may unwatch itself
+    watch->ready();
+  }
+
+  bool hasTasks() {
+    const std::lock_guard lock(mutex);
+    return !tasks.empty() || stopping;
+  }
+
+  /// Those that are there now; what they post comes after the next look at the descriptors.
+  bool runTasks() {
+    std::vector<Task> now;
+    {
+      const std::lock_guard lock(mutex);
+      if (stopping) return false;
+      now.swap(tasks);
+    }
+    for (Task& task : now) {
+      task();
+      task = nullptr;
+    }
+    return true;
+  }
+
+  const std::string thread_name;
+  const Task on_tick;
+  int epoll = -1, wake = -1;
+  std::mutex mutex;
+  std::vector<Task> tasks;  ///< guarded by mutex, as stopping
+  bool stopping = false;
+  std::unordered_map<WatchId, std::shared_ptr<Watch>> watches;  ///< loop's thread only
+  WatchId next_id = kWakeUp + 1;
+  std::thread thread;
+};
+
+EventLoop::EventLoop(std::string thread_name, Task on_tick)
+    : impl_(std::make_unique<Impl>(std::move(thread_name), std::move(on_tick))) {}
+
+EventLoop::~EventLoop() { stop(); }
+
+bool EventLoop::start() {
+  if (!impl_->open()) return false;
+  try {
+    impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+  } catch (const std::system_error&) {
+    return false;
+  }
+  return true;
+}
+
+void EventLoop::post(Task task) {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->stopping) return;
+    impl_->tasks.push_back(std::move(task));
+  }
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto n = ::write(impl_->wake, &one, sizeof one);
+}
+
+void EventLoop::stop() {
+  std::vector<Task> dropped;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stopping = true;
+    dropped.swap(impl_->tasks);  // destroyed without the lock: their captures may be anything
+  }
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto n = ::write(impl_->wake, &one, sizeof one);
+  if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+EventLoop::WatchId EventLoop::watch(int fd, Task ready) {
+  const WatchId id = impl_->next_id++;
+  impl_->watches.emplace(
+      id, std::make_shared<Impl::Watch>(Impl::Watch{.fd = fd, .ready = std::move(ready)}));
+  return id;
+}
+
+void EventLoop::setInterest(WatchId id, bool readable, bool writable) {
+  const auto found = impl_->watches.find(id);
+  if (found == impl_->watches.end()) return;
+  Impl::Watch& watch = *found->second;
+  const std::uint32_t interest = (readable ? EPOLLIN : 0U) | (writable ? EPOLLOUT : 0U);
+  if (interest == watch.interest) return;
+  const int operation = watch.interest == 0 ? EPOLL_CTL_ADD
+                        : interest == 0     ? EPOLL_CTL_DEL
+                                            : EPOLL_CTL_MOD;
+  epoll_event event{};
+  event.events = interest;
+  event.data.u64 = id;
+  ::epoll_ctl(impl_->epoll, operation, watch.fd, &event);
+  watch.interest = interest;
+}
+
+void EventLoop::unwatch(WatchId id) {
+  setInterest(id, false, false);
+  impl_->watches.erase(id);
+}
+
+}  // namespace vkb::net

@@ -1,0 +1,107 @@
+// One thread for many descriptors.
+#include "net/event_loop.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "net_fixture.h"
+
+namespace vkb::test {
+namespace {
+
+class EventLoopTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    int ends[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    ours_ = ends[0];
+    theirs_ = ends[1];
+    ASSERT_TRUE(loop_.start());
+  }
+  void TearDown() override {
+    loop_.stop();
+    close(ours_);
+    close(theirs_);
+  }
+  /// Runs on the loop's thread; returns when it has.
+  void onLoop(const std::function<void()>& call) {
+    Gate done;
+    loop_.post([&] {
+      call();
+      done.open();
+    });
+    ASSERT_TRUE(done.wait());
+  }
+
+  int ours_ = -1, theirs_ = -1;
+  Gate ticks_;
+  net::EventLoop loop_{"test-loop", [this] { ticks_.open(); }};
+};
+
+TEST_F(EventLoopTest, TellsWhoAskedWhenThereIsSomethingToRead) {
+  Gate told;
+  net::EventLoop::WatchId id = 0;
+  onLoop([&] {
+    id = loop_.watch(ours_, [&] {
+      loop_.setInterest(id, false, false);
+      told.open();
+    });
+    loop_.setInterest(id, true, false);
+  });
+  ASSERT_EQ(write(theirs_, "x", 1), 1);
+  EXPECT_TRUE(told.wait());
+}
+
+TEST_F(EventLoopTest, WhoAsksForNothingIsNotEvenToldOfAHangUp) {
+  std::atomic<int> calls = 0;
+  onLoop([&] { loop_.watch(ours_, [&] { ++calls; }); });
+  shutdown(theirs_, SHUT_RDWR);
+  for (int i = 0; i < 20; ++i) onLoop([] {});
+  EXPECT_EQ(calls, 0);
+}
+
+TEST_F(EventLoopTest, WhoWasTakenOutByAnotherInTheSameRoundIsNotCalled) {
+  std::atomic<int> calls = 0;
+  Gate first;
+  net::EventLoop::WatchId a = 0, b = 0;
+  ASSERT_EQ(write(ours_, "x", 1), 1);
+  ASSERT_EQ(write(theirs_, "x", 1), 1);
+  onLoop([&] {
+    const auto once = [&] {
+      ++calls;
+      loop_.unwatch(a);
+      loop_.unwatch(b);
+      first.open();
+    };
+    a = loop_.watch(ours_, once);
+    b = loop_.watch(theirs_, once);
+    loop_.setInterest(a, true, false);
+    loop_.setInterest(b, true, false);
+  });
+  ASSERT_TRUE(first.wait());
+  onLoop([] {});
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_F(EventLoopTest, TasksRunInTheirOrderAndTicksCome) {
+  std::string order;
+  loop_.post([&] { order += "a"; });
+  loop_.post([&] { loop_.post([&] { order += "c"; }); });
+  loop_.post([&] { order += "b"; });
+  onLoop([] {});
+  onLoop([] {});
+  EXPECT_EQ(order, "abc");
+  EXPECT_TRUE(ticks_.wait(2));
+}
+
+TEST_F(EventLoopTest, WhatIsPostedAfterTheStopIsDropped) {
+  loop_.stop();
+  bool ran = false;
+  loop_.post([&] { ran = true; });
+  EXPECT_FALSE(ran);
+}
+
+}  // namespace
+}  // namespace vkb::test
