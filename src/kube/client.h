@@ -121,8 +121,14 @@ class Watcher {
                                              WatchHandler& handler) = 0;
 };
 
+class Streamer;
+
 /// One API server (or its load balancer) with one identity's credentials.
-class Client : public Reader, public Writer, public Watcher {};
+class Client : public Reader, public Writer, public Watcher {
+ public:
+  /// Lives as long as the client. Null where byte streams are not to be had, as from most fakes.
+  virtual Streamer* streamer() { return nullptr; }
+};
 
 /// Every page of a list, following continue tokens; an expired token (410) starts over once.
 Result<json::RawList> listAll(Reader& reader, const Resource& resource, ListOptions options);

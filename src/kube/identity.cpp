@@ -196,6 +196,11 @@ std::unique_ptr<WatchHandle> IdentityGuard::watch(const Resource& resource,
   return watch;
 }
 
+Result<std::unique_ptr<net::HttpChannel>> IdentityGuard::openChannel(net::HttpRequest request) {
+  if (auto sure = ensure(); !sure) return failure(sure.error());
+  return noted(inner_->streamer()->openChannel(std::move(request)));
+}
+
 bool IdentityGuard::identityDiffers() const {
   const std::lock_guard lock(mutex_);
   return differs_;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kube/client.h"
+#include "kube/streamer.h"
 
 namespace vkb::kube {
 
@@ -39,7 +40,7 @@ class IdentityProof {
 /// nothing reaches the server but that one read. Thread-safe. A watch on an unproven connection
 /// reads the identity before it returns; who lists first, as the reflector does, never waits there.
 /// Watch handles go before the guard.
-class IdentityGuard final : public Client {
+class IdentityGuard final : public Client, private Streamer {
  public:
   /// `proof`: the one that `inner` was made with (RestClientOptions), if it was made with one.
   IdentityGuard(std::unique_ptr<Client> inner, std::string expected_id,
@@ -58,11 +59,13 @@ class IdentityGuard final : public Client {
   Result<void> remove(const Resource&, const std::string&, const std::string&,
                       const DeleteOptions&) override;
   std::unique_ptr<WatchHandle> watch(const Resource&, const WatchOptions&, WatchHandler&) override;
+  Streamer* streamer() override { return inner_->streamer() == nullptr ? nullptr : this; }
 
   /// The last comparison failed.
   bool identityDiffers() const;
 
  private:
+  Result<std::unique_ptr<net::HttpChannel>> openChannel(net::HttpRequest request) override;
   class GuardedWatch;
   class Forwarder;
   /// Reads and compares where that is due; callers that come meanwhile wait for the same answer.

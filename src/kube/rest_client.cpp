@@ -7,6 +7,7 @@
 #include "kube/rest_client_over.h"
 #include "kube/rest_watch.h"
 #include "kube/server_url.h"
+#include "kube/streamer.h"
 #include "kube/urls.h"
 
 namespace vkb::kube {
@@ -50,6 +51,9 @@ class HttpTransport final : public Transport {
   Result<std::unique_ptr<net::HttpStream>> open(const net::HttpRequest& request) override {
     return http_.open(request);
   }
+  Result<std::unique_ptr<net::HttpChannel>> openChannel(const net::HttpRequest& request) override {
+    return http_.openChannel(request);
+  }
   void replaceIdentity(const std::string& ca_pem, const std::string& cert_pem,
                        const std::string& key_pem) override {
     const bool same = ca_pem == endpoint_.ca_pem && cert_pem == endpoint_.client_cert_pem &&
@@ -81,7 +85,7 @@ Status distrustForeign404(Status status, const std::string& name, const std::str
   return status;
 }
 
-class RestClient final : public Client {
+class RestClient final : public Client, private Streamer {
  public:
   RestClient(RestExchange::Deps deps, std::string server, RestClientOptions options)
       : exchange_(std::move(deps), std::move(server), std::move(options)), watches_(exchange_) {}
@@ -145,7 +149,13 @@ class RestClient final : public Client {
     return watches_.start(resource, options, handler);
   }
 
+  Streamer* streamer() override { return this; }
+
  private:
+  Result<std::unique_ptr<net::HttpChannel>> openChannel(net::HttpRequest http) override {
+    return exchange_.openChannel({.verb = "CONNECT", .http = std::move(http)});
+  }
+
   static RestExchange::Request request(std::string verb, std::string method, std::string target,
                                        std::chrono::seconds deadline = kListDeadline) {
     RestExchange::Request made;

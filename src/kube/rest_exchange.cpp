@@ -26,6 +26,11 @@ std::string addressOf(const std::string& url) {
   return url.substr(begin, url.find('/', begin) - begin);
 }
 
+bool hasHeader(const net::HttpRequest& request, std::string_view name) {
+  return std::any_of(request.headers.begin(), request.headers.end(),
+                     [&](const auto& header) { return header.first == name; });
+}
+
 /// Answers that tell more of the server, or of a proxy before it, than of the object asked for.
 bool concernsServer(const Status& status) {
   return status.code == 0 || status.code == 401 || status.code >= 500 || status.code < 200;
@@ -59,6 +64,13 @@ Result<std::unique_ptr<net::HttpStream>> RestExchange::open(Request request) {
   if (head.code == 200) return stream;
   const auto body = (*stream)->readAll(std::chrono::seconds(5), 1u << 20);
   return failure(answered(head, body.value_or("")));
+}
+
+Result<std::unique_ptr<net::HttpChannel>> RestExchange::openChannel(Request request) {
+  using Channel = std::unique_ptr<net::HttpChannel>;
+  return withRenewal<Channel>(
+      request, [&](const net::HttpRequest& http) { return deps_.transport->openChannel(http); },
+      [](const Channel& opened) -> const net::HttpResponse& { return opened->head(); });
 }
 
 template <typename Answer>
@@ -129,7 +141,9 @@ void RestExchange::count(const Request& request, int code, TimePoint begun) {
 }
 
 void RestExchange::prepare(net::HttpRequest& request) const {
-  request.headers.emplace_back("Accept", "application/json");
+  // What is upgraded, or is a log, says itself what it takes.
+  const bool accepts_json = !request.upgrade && !hasHeader(request, "Accept");
+  if (accepts_json) request.headers.emplace_back("Accept", "application/json");
   request.headers.emplace_back("User-Agent", options_.user_agent);
 }
 

@@ -38,6 +38,9 @@ class RestExchange {
   /// The same for a stream: returns when its head was read and is 200.
   Result<std::unique_ptr<net::HttpStream>> open(Request request);
 
+  /// The same for a channel, whatever the answer's code.
+  Result<std::unique_ptr<net::HttpChannel>> openChannel(Request request);
+
   /// Calls off everything under way and everything that comes later.
   void shutdown() { deps_.transport->shutdown(); }
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "net/http_channel.h"
 #include "net/http_client.h"
 
 namespace vkb::kube {
@@ -12,6 +13,8 @@ class Transport {
   virtual ~Transport() = default;
   virtual Result<net::HttpResponse> send(const net::HttpRequest& request) = 0;
   virtual Result<std::unique_ptr<net::HttpStream>> open(const net::HttpRequest& request) = 0;
+  virtual Result<std::unique_ptr<net::HttpChannel>> openChannel(
+      const net::HttpRequest& request) = 0;
   /// Connections made from now on present these PEM texts.
   virtual void replaceIdentity(const std::string& ca_pem, const std::string& cert_pem,
                                const std::string& key_pem) = 0;

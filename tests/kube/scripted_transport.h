@@ -68,6 +68,25 @@ class ScriptedStream final : public net::HttpStream {
   const std::shared_ptr<StreamScript> script_;
 };
 
+/// A channel that was answered whole.
+class ScriptedChannel final : public net::HttpChannel {
+ public:
+  explicit ScriptedChannel(net::HttpResponse response) : response_(std::move(response)) {}
+  const net::HttpResponse& head() const override { return response_; }
+  int fd() const override { return -1; }
+  net::IoResult tryRead(char*, std::size_t) override { return {.state = net::IoState::kEof}; }
+  net::IoResult tryWrite(const char*, std::size_t) override {
+    return {.state = net::IoState::kFailed};
+  }
+  void shutdownWrite() override {}
+  Result<std::string> readAll(std::chrono::milliseconds, std::size_t) override {
+    return response_.body;
+  }
+
+ private:
+  const net::HttpResponse response_;
+};
+
 /// Answers by a function that the test gives, and remembers what was asked. Thread-safe as far as
 /// the function is.
 class ScriptedTransport final : public kube::Transport {
@@ -93,6 +112,11 @@ class ScriptedTransport final : public kube::Transport {
     requests.push_back(request);
     if (open_failure) return failure(*open_failure);
     return std::make_unique<ScriptedStream>(stream);
+  }
+  Result<std::unique_ptr<net::HttpChannel>> openChannel(const net::HttpRequest& request) override {
+    auto response = send(request);
+    if (!response) return failure(response.error());
+    return std::make_unique<ScriptedChannel>(std::move(*response));
   }
   void replaceIdentity(const std::string&, const std::string& cert, const std::string&) override {
     identities.push_back(cert);
