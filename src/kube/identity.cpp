@@ -197,8 +197,8 @@ std::unique_ptr<WatchHandle> IdentityGuard::watch(const Resource& resource,
 }
 
 Result<std::unique_ptr<net::HttpChannel>> IdentityGuard::openChannel(net::HttpRequest request) {
-  if (auto sure = ensure(); !sure) return failure(sure.error());
-  return noted(inner_->streamer()->openChannel(std::move(request)));
+  return guarded<std::unique_ptr<net::HttpChannel>>(
+      [&] { return inner_->streamer()->openChannel(request); });
 }
 
 bool IdentityGuard::identityDiffers() const {
