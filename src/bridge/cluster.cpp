@@ -1,5 +1,6 @@
 #include "bridge/cluster.h"
 
+#include <atomic>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -95,6 +96,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   std::string state_message;
   std::optional<ProviderState> state;
   WallTime since{};
+  std::atomic<int> mass_losses = 0;
   std::vector<PodRecord> may_still_run;  ///< of pods that were abandoned; only tasks use it
 
   bool remakesLost(const Json& pod) const {
@@ -204,11 +206,16 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
             {"cluster", name});
     const std::lock_guard one_at_a_time(deciding);
     tellNode();
-    later(kBrakeTime, [](Impl& self) {
-      self.pods.releaseBrake();
-      const std::lock_guard lock(self.deciding);
-      self.tellNode();
+    later(kBrakeTime, [nth = ++mass_losses](Impl& self) {
+      // Confirmed by somebody, and engaged again since: that one has a time of its own.
+      if (nth == self.mass_losses) self.believeLosses();
     });
+  }
+
+  void believeLosses() {
+    pods.releaseBrake();
+    const std::lock_guard one_at_a_time(deciding);
+    tellNode();
   }
 
   void publish() {
@@ -365,6 +372,10 @@ void Cluster::leave(bool forget_target,
   impl_->later(Duration::zero(), [forget_target, left = std::move(left)](Impl& self) {
     forget_target ? self.abandon(left) : self.checkLeft(left);
   });
+}
+
+void Cluster::confirmLosses() {
+  impl_->later(Duration::zero(), [](Impl& self) { self.believeLosses(); });
 }
 
 void Cluster::stop() {

@@ -46,6 +46,8 @@ class Cluster {
   /// an executor task. With `forget_target` nothing is asked of the target: home pods are failed
   /// and removed at once; may follow a call without it.
   void leave(bool forget_target, std::function<void(std::vector<PodRecord> may_still_run)> left);
+  /// An operator says that the delegates which are missing (kMassLoss) are gone indeed.
+  void confirmLosses();
   /// Finishes what is under way; no callback is called afterwards. The node stays, its pods stay.
   void stop();
 

@@ -104,6 +104,10 @@ struct Supervisor::Impl : std::enable_shared_from_this<Supervisor::Impl> {
                                                .kubeconfig = kubeconfig})
                   .first;
     }
+    if (config.losses_confirmed_at > found->second.config.losses_confirmed_at) {
+      found->second.cluster->confirmLosses();
+      found->second.config.losses_confirmed_at = config.losses_confirmed_at;
+    }
     if (config.leaving) leaveLocked(found->second, config);
   }
 

@@ -22,6 +22,7 @@ struct Arguments {
   std::string status_format = "table";
   StatusOptions status;
   LeaveOptions leave;
+  GcOptions gc;
   std::int64_t leave_timeout_seconds = 300;
 };
 
@@ -123,6 +124,18 @@ CLI::App* addStatus(CLI::App& app, Arguments& arguments) {
   return status;
 }
 
+CLI::App* addGc(CLI::App& app, Arguments& arguments) {
+  CLI::App* gc = app.add_subcommand(
+      "gc", "Delete what is left in the targets of nodes that are no longer joined");
+  gc->add_flag("--dry-run", arguments.gc.dry_run, "only list it");
+  gc->add_flag("--namespaces", arguments.gc.namespaces,
+               "also namespaces that the bridge made and that are empty; asks first");
+  gc->add_flag("--confirm", arguments.gc.confirm,
+               "tell the running bridge that the delegates it misses (state MassLoss) are gone");
+  gc->footer("Each home pod is looked up first: what one still needs stays.");
+  return gc;
+}
+
 CLI::App* addLeave(CLI::App& app, Arguments& arguments) {
   CLI::App* leave = app.add_subcommand("leave", "Let go of a target cluster and remove its node");
   leave->add_option("NAME", arguments.leave.name, "the joined cluster")->required();
@@ -208,9 +221,10 @@ int app(int argc, char** argv) {
   CLI::App* run_command = addRun(parser, arguments);
   CLI::App* status_command = addStatus(parser, arguments);
   CLI::App* leave_command = addLeave(parser, arguments);
+  CLI::App* gc_command = addGc(parser, arguments);
   CLI::App* version_command = parser.add_subcommand("version", "Print the version");
   for (CLI::App* command :
-       {join_command, run_command, status_command, leave_command, version_command}) {
+       {join_command, run_command, status_command, leave_command, gc_command, version_command}) {
     addCommon(*command, arguments.common);
   }
   try {
@@ -244,6 +258,8 @@ int app(int argc, char** argv) {
     arguments.status.format =
         parseStatusFormat(arguments.status_format).value_or(StatusFormat::kTable);
     done = status(session, arguments.status);
+  } else if (*gc_command) {
+    done = gc(session, arguments.gc);
   } else {
     arguments.leave.timeout = std::chrono::seconds(arguments.leave_timeout_seconds);
     done = leave(session, arguments.leave);

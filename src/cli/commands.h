@@ -45,4 +45,9 @@ struct LeaveOptions {
 };
 Result<void> leave(Session& session, const LeaveOptions& options);
 
+struct GcOptions {
+  bool dry_run = false, namespaces = false, confirm = false;
+};
+Result<void> gc(Session& session, const GcOptions& options);
+
 }  // namespace vkb::cli

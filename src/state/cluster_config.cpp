@@ -37,6 +37,7 @@ std::string formatClusterConfig(const ClusterConfig& config) {
       {"joinedAt", config.joined_at.time_since_epoch().count()},
       {"leaving", config.leaving},
       {"forgetTarget", config.forget_target},
+      {"lossesConfirmedAt", config.losses_confirmed_at.time_since_epoch().count()},
       {"options",
        {{"allowNamespaces", config.options.allow_namespaces},
         {"keepLabels", config.options.keep_labels},
@@ -66,6 +67,8 @@ Result<ClusterConfig> parseClusterConfig(std::string_view text, const std::strin
   config.server = json::str(*value, "server");
   config.joined_at =
       WallTime(std::chrono::microseconds(json::integer(*value, {"joinedAt"}).value_or(0)));
+  config.losses_confirmed_at =
+      WallTime(std::chrono::microseconds(json::integer(*value, {"lossesConfirmedAt"}).value_or(0)));
   config.leaving = json::boolean(*value, {"leaving"});
   config.forget_target = json::boolean(*value, {"forgetTarget"});
   for (const Json& entry : json::array(*value, {"options", "allowNamespaces"})) {

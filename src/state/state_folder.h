@@ -35,6 +35,8 @@ struct ClusterConfig {
   WallTime joined_at{};
   bool leaving = false;        ///< `leave` asked the running bridge to let go
   bool forget_target = false;  ///< leave --force: the target no longer exists
+  /// `gc --confirm`: losses that the bridge held back until then are real.
+  WallTime losses_confirmed_at{};
   ClusterOptions options{};
 };
 

@@ -333,24 +333,42 @@ TEST_F(ClusterTest, AnAbsenceThatTheServerDoesNotConfirmFailsNothing) {
   EXPECT_THAT(events("DelegateLost"), SizeIs(1));
 }
 
-TEST_F(ClusterTest, AMassLossIsHeldBackForFiveMinutesAndSaidSo) {
-  start();
-  const auto name = [](int i) { return "p" + std::to_string(i); };
-  for (int i = 0; i < 30; ++i) addHomePod(name(i));
-  runtime_.advance(seconds(10));
-  for (int i = 0; i < 30; ++i) {
-    ASSERT_TRUE(target_.remove("wipe", kube::kPods, "work", name(i), {.grace_period_seconds = 0}));
+class MassLossTest : public ClusterTest {
+ protected:
+  static std::string name(int i) { return "p" + std::to_string(i); }
+  void loseThirty() {
+    start();
+    for (int i = 0; i < 30; ++i) addHomePod(name(i));
+    runtime_.advance(seconds(10));
+    for (int i = 0; i < 30; ++i) {
+      ASSERT_TRUE(
+          target_.remove("wipe", kube::kPods, "work", name(i), {.grace_period_seconds = 0}));
+    }
   }
-  const auto failed = [&] {
+  int failed() const {
     int count = 0;
     for (int i = 0; i < 30; ++i) count += phaseOf(homePod(name(i))) == "Failed";
     return count;
-  };
+  }
+};
+
+TEST_F(MassLossTest, IsHeldBackForFiveMinutesAndSaidSo) {
+  loseThirty();
   runtime_.advance(minutes(4));
   EXPECT_EQ(failed(), 10);
   EXPECT_THAT(condition(node(), "MassLoss"), HasSubstr("True"));
   EXPECT_EQ(health_.back().state, "MassLoss");
   runtime_.advance(minutes(2));
+  EXPECT_EQ(failed(), 30);
+  EXPECT_THAT(condition(node(), "MassLoss"), Not(HasSubstr("True")));
+}
+
+TEST_F(MassLossTest, IsBelievedAtOnceWhenAnOperatorConfirmsIt) {
+  loseThirty();
+  runtime_.advance(seconds(20));
+  EXPECT_EQ(failed(), 10);
+  cluster_->confirmLosses();
+  runtime_.advance(seconds(20));
   EXPECT_EQ(failed(), 30);
   EXPECT_THAT(condition(node(), "MassLoss"), Not(HasSubstr("True")));
 }

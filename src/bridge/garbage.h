@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "kube/client.h"
+#include "vkbridge/status.h"
+
+namespace vkb::bridge {
+
+/// Something of ours in a target that no bridge looks after: the node that it was made for is no
+/// longer joined (`leave --force`). What a joined node's bridge left behind it clears away itself.
+struct Garbage {
+  std::string ns, name, uid;
+  std::string node{};      ///< that it was made for
+  std::string home_pod{};  ///< <ns>/<name>, for people
+};
+
+struct GarbageSearch {
+  std::vector<Garbage> delegates;
+  std::size_t in_use = 0;  ///< of nodes not joined here, whose home pod is still there
+};
+
+/// Delegates in `target` of this home and of a node that is not in `joined`, each after the proof
+/// (a quorum GET at home) that its home pod is gone or terminal (design invariant 10).
+Result<GarbageSearch> findGarbage(kube::Reader& home, kube::Reader& target,
+                                  const std::string& home_id, const std::set<std::string>& joined);
+/// By UID. Gone already is success.
+Result<void> removeGarbage(kube::Writer& target, const Garbage& garbage);
+
+/// Namespaces of `target` that we made and that hold nothing but what every namespace has.
+/// `progress` is told which one is looked at: each costs a LIST a kind.
+Result<std::vector<Garbage>> findEmptyNamespaces(
+    kube::Reader& target, const std::string& home_id,
+    const std::function<void(const std::string&)>& progress);
+Result<void> removeNamespace(kube::Writer& target, const Garbage& ns);
+
+}  // namespace vkb::bridge
