@@ -56,6 +56,8 @@ class TestConnection {
   void reset();   ///< RST
   /// Until the client ends the connection.
   void waitForEnd();
+  /// The same, unless `wake_fd` gets readable before: then false.
+  bool waitForEndOr(int wake_fd);
   /// Bytes to and from another port, until either side ends: what a CONNECT proxy does.
   void tunnelTo(std::uint16_t port);
 

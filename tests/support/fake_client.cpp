@@ -36,6 +36,7 @@ class FakeClient final : public kube::Client {
                                   const std::string& name) override {
     return serve<std::optional<Json>>(request("get", resource, ns, name),
                                       [&]() -> Result<std::optional<Json>> {
+                                        const AsOfThen then(cluster_);
                                         const VersionPtr found = cluster_.find(resource, ns, name);
                                         if (!found) return std::optional<Json>();
                                         return std::optional<Json>(found->json());
@@ -44,8 +45,10 @@ class FakeClient final : public kube::Client {
 
   Result<json::RawList> list(const kube::Resource& resource,
                              const kube::ListOptions& options) override {
-    return serve<json::RawList>(request("list", resource, options.ns, ""),
-                                [&] { return cluster_.list(resource, options); });
+    return serve<json::RawList>(request("list", resource, options.ns, ""), [&] {
+      const AsOfThen then(cluster_);
+      return cluster_.list(resource, options);
+    });
   }
 
   Result<std::string> getRaw(const std::string& path) override {
@@ -112,6 +115,23 @@ class FakeClient final : public kube::Client {
   }
 
  private:
+  // Lets one read see the old state, where reads are stale.
+  class AsOfThen {
+   public:
+    explicit AsOfThen(FakeCluster& cluster) : cluster_(cluster) { swap(); }
+    ~AsOfThen() { swap(); }
+    AsOfThen(const AsOfThen&) = delete;
+    AsOfThen& operator=(const AsOfThen&) = delete;
+
+   private:
+    void swap() {
+      if (!cluster_.old_state_) return;
+      std::swap(cluster_.buckets_, cluster_.old_state_->buckets);
+      std::swap(cluster_.rv_, cluster_.old_state_->rv);
+    }
+    FakeCluster& cluster_;
+  };
+
   Request request(std::string verb, const kube::Resource& resource, const std::string& ns,
                   const std::string& name, const std::string& subresource = "") const {
     return {actor_, std::move(verb), std::string(resource.plural), ns, name, subresource};
@@ -168,6 +188,11 @@ class FakeClient final : public kube::Client {
 
 std::unique_ptr<kube::Client> FakeCluster::client(std::string actor) {
   return std::make_unique<FakeClient>(*this, std::move(actor));
+}
+
+void FakeCluster::staleReads(bool on) {
+  old_state_.reset();
+  if (on) old_state_ = OldState{buckets_, rv_};
 }
 
 void FakeCluster::setDown(bool down) {

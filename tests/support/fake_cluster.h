@@ -174,7 +174,11 @@ class FakeCluster {
   void holdWatches(bool hold, const std::string& actor = "");
   /// Every event is delivered twice.
   void doubleEvents(bool on) { double_events_ = on; }
-  /// A bookmark with the current resourceVersion to every watch.
+  /// While on, gets and lists of clients show the state of when it was set: a server that lags
+  /// behind the others, or a cache before it. Writes and watches go on as ever.
+  void staleReads(bool on);
+  /// A bookmark with the current resourceVersion to every watch. Each gets one besides, two seconds
+  /// before its time limit ends it, as from real servers.
   void sendBookmarks();
   std::size_t openWatches(const std::string& actor = "") const;
   /// Watches from resourceVersions before now get 410, and so do continue tokens.
@@ -239,6 +243,7 @@ class FakeCluster {
                                                const kube::WatchOptions& options,
                                                kube::WatchHandler& handler);
   void offer(const Change& change, const std::string& bucket);
+  void sendBookmark(WatchState& state);
 
   FakeClock& clock_;
   Executor& executor_;
@@ -267,6 +272,12 @@ class FakeCluster {
   std::map<std::string, Page> pages_;
   std::uint64_t next_page_ = 1;
   std::vector<std::weak_ptr<WatchState>> watches_;
+  /// What stale reads see: buckets_ and rv_ change places with these while one is served.
+  struct OldState {
+    std::map<std::string, Bucket> buckets;
+    std::uint64_t rv;
+  };
+  std::optional<OldState> old_state_;
   std::map<std::string, std::size_t> cut_after_;
   std::map<std::string, bool> held_;
   bool double_events_ = false;

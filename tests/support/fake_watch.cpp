@@ -6,24 +6,29 @@
 namespace vkb::test {
 namespace {
 
+// This long before the end of a watch comes its last bookmark.
+constexpr std::chrono::seconds kLastBookmark{2};
+
 Status endedInOrder() {
   return {.code = 200, .reason = "Ended", .message = "the server closed the watch in order"};
 }
 
-// Owns the timer of the watch's time limit.
+// Owns the timers of the watch's time limit.
 class Handle final : public kube::WatchHandle {
  public:
-  Handle(std::shared_ptr<WatchState> state, Executor& executor, Executor::TimerId limit)
-      : state_(std::move(state)), executor_(executor), limit_(limit) {}
+  Handle(std::shared_ptr<WatchState> state, Executor& executor, Executor::TimerId limit,
+         Executor::TimerId bookmark)
+      : state_(std::move(state)), executor_(executor), limit_(limit), bookmark_(bookmark) {}
   ~Handle() override {
     executor_.cancel(limit_);
+    executor_.cancel(bookmark_);
     state_->detach();
   }
 
  private:
   std::shared_ptr<WatchState> state_;
   Executor& executor_;
-  Executor::TimerId limit_;
+  Executor::TimerId limit_, bookmark_;
 };
 
 const json::ObjectPtr& deletedLine(const Change& change) {
@@ -157,7 +162,12 @@ std::unique_ptr<kube::WatchHandle> FakeCluster::openWatch(const std::string& act
       executor_.postAfter(options.timeout, [weak = std::weak_ptr<WatchState>(state)] {
         if (const auto open = weak.lock()) open->close(endedInOrder(), false);
       });
-  return std::make_unique<Handle>(std::move(state), executor_, limit);
+  const auto bookmark = executor_.postAfter(options.timeout - kLastBookmark,
+                                            [this, weak = std::weak_ptr<WatchState>(state)] {
+                                              if (const auto open = weak.lock())
+                                                sendBookmark(*open);
+                                            });
+  return std::make_unique<Handle>(std::move(state), executor_, limit, bookmark);
 }
 
 void FakeCluster::offer(const Change& change, const std::string& bucket) {
@@ -197,16 +207,18 @@ void FakeCluster::holdWatches(bool hold, const std::string& actor) {
   }
 }
 
+void FakeCluster::sendBookmark(WatchState& state) {
+  // A watch from ahead of the server (an etcd restored from a backup) is silent.
+  if (state.from() > rv_) return;
+  const Json bookmark{{"kind", kindOf(state.resource())},
+                      {"apiVersion", apiVersionOf(state.resource())},
+                      {"metadata", {{"resourceVersion", std::to_string(rv_)}}}};
+  state.push({"BOOKMARK", json::makeObject(bookmark)});
+}
+
 void FakeCluster::sendBookmarks() {
-  for (const auto& weak : watches_) {
-    const auto state = weak.lock();
-    // A watch from ahead of the server (an etcd restored from a backup) is silent.
-    if (!state || state->from() > rv_) continue;
-    const Json bookmark{{"kind", kindOf(state->resource())},
-                        {"apiVersion", apiVersionOf(state->resource())},
-                        {"metadata", {{"resourceVersion", std::to_string(rv_)}}}};
-    state->push({"BOOKMARK", json::makeObject(bookmark)});
-  }
+  for (const auto& weak : watches_)
+    if (const auto state = weak.lock()) sendBookmark(*state);
 }
 
 std::size_t FakeCluster::openWatches(const std::string& actor) const {

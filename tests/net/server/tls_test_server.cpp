@@ -170,6 +170,13 @@ void TestConnection::waitForEnd() {
   }
 }
 
+bool TestConnection::waitForEndOr(int wake_fd) {
+  pollfd entries[2] = {{fd_, POLLRDHUP, 0}, {wake_fd, POLLIN, 0}};
+  while (::poll(entries, 2, -1) < 0) {
+  }
+  return entries[0].revents != 0;
+}
+
 void TestConnection::tunnelTo(std::uint16_t port) {
   const int other = ::socket(AF_INET, SOCK_STREAM, 0);
   socklen_t size = 0;

@@ -72,6 +72,20 @@ TEST_F(FaultsTest, ALateWriteIsGivenUpAfterTheRequestsTimeout) {
   EXPECT_FALSE(cluster_.findPod("t1", "a"));
 }
 
+TEST_F(FaultsTest, StaleReadsShowTheStateOfThen) {
+  cluster_.addPod(pod("a"));
+  const std::string then = client_->list(kube::kPods, {})->resource_version;
+  cluster_.staleReads(true);
+  cluster_.addPod(pod("b"));
+  EXPECT_FALSE(client_->get(kube::kPods, "t1", "b")->has_value());
+  const auto list = client_->list(kube::kPods, {});
+  EXPECT_EQ(list->items.size(), 1U);
+  EXPECT_EQ(list->resource_version, then);
+  EXPECT_FALSE(client_->create(kube::kPods, "t1", fullPod("b")));  // writes know better
+  cluster_.staleReads(false);
+  EXPECT_TRUE(client_->get(kube::kPods, "t1", "b")->has_value());
+}
+
 TEST_F(FaultsTest, AHookMayCrashTheCallerBeforeOrAfterTheWrite) {
   cluster_.beforeRequest = [](const Request&) { throw std::runtime_error("crash"); };
   EXPECT_THROW((void)client_->create(kube::kPods, "t1", fullPod("a")), std::runtime_error);
