@@ -183,6 +183,8 @@ Result<json::RawList> FakeCluster::list(const kube::Resource& resource,
   if (!selection) return failure(std::move(selection).error());
   Page page{rv_, {}};
   if (!options.continue_token.empty()) {
+    if (options.continue_token.find_first_not_of("0123456789-") != std::string::npos)
+      return failure(badRequest("continue key is not valid: illegal base64 data at input byte 4"));
     const auto it = pages_.find(options.continue_token);
     if (it == pages_.end())
       return failure(expired(

@@ -98,9 +98,8 @@ TEST_F(FakeApiServerTest, AWatchThatTheClientLeftIsClosedHere) {
   WatchLog log;
   auto handle = watch(log);
   handle.reset();
-  // Its connection's thread notices by itself; the next one proves that it did.
-  while (server_.with([](FakeCluster& c) { return c.openWatches(); }) > 0)
-    std::this_thread::yield();
+  EXPECT_TRUE(server_.waitForWatches(0));
+  EXPECT_EQ(server_.with([](FakeCluster& c) { return c.openWatches(); }), 0U);
 }
 
 TEST_F(FakeApiServerTest, AWatchIsCutAfterSoManyEvents) {
