@@ -51,6 +51,11 @@ Result<Duration> NodeLease::quietFor() {
   return clock_.now() - quiet_since_;
 }
 
+std::optional<WallTime> NodeLease::foundRenewed() const {
+  const std::lock_guard lock(mutex_);
+  return found_renewed_;
+}
+
 Result<Json> NodeLease::renewOnce(const std::string& node_uid) {
   Json lease = newLease(kNodeLeaseNamespace, node_);
   bool exists = last_.has_value();
@@ -60,6 +65,9 @@ Result<Json> NodeLease::renewOnce(const std::string& node_uid) {
     auto found = client_.get(kLeases, kNodeLeaseNamespace, node_);
     if (!found) return failure(found.error());
     exists = found->has_value();
+    if (!std::exchange(looked_, true) && exists) {
+      found_renewed_ = json::parseTime(json::str(**found, {"spec", "renewTime"}));
+    }
     if (exists) lease = std::move(**found);
   }
   lease["spec"] = {{"holderIdentity", node_},

@@ -31,6 +31,8 @@ class NodeLease {
   Result<void> renew(const std::string& node_uid);
   /// How long nobody has written it, since we first saw it so: is another bridge renewing it?
   Result<Duration> quietFor();
+  /// When the lease that the first renew() found had been renewed; nothing when it found none.
+  std::optional<WallTime> foundRenewed() const;
 
  private:
   Result<Json> renewOnce(const std::string& node_uid);
@@ -38,10 +40,12 @@ class NodeLease {
   const Clock& clock_;
   Client& client_;
   const std::string node_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::optional<std::string> last_;           ///< the lease as last written, JSON
   std::optional<std::string> quiet_version_;  ///< resourceVersion that quietFor() saw
   TimePoint quiet_since_{};
+  std::optional<WallTime> found_renewed_;
+  bool looked_ = false;
 };
 
 /// A claim that only one of many may hold, by client-go's leader election rules: a foreign claim

@@ -4,11 +4,12 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "json/json.h"
 #include "json/time.h"
+#include "kube/informer.h"
 #include "kube/lease.h"
-#include "node/node_patch.h"
 #include "node/work_queue.h"
 
 namespace vkb::node {
@@ -35,17 +36,21 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
       : deps(std::move(d)),
         options(std::move(o)),
         lease(deps.runtime.clock, deps.home, options.node),
-        informer(deps.runtime, deps.home, deps.logger,
-                 {.resource = kube::kNodes,
-                  .list = {.field_selector = "metadata.name=" + options.node},
-                  .name = "node " + options.node}),
         queue(deps.runtime, deps.metrics, {"node-" + options.node, 3},
-              [this](const std::string& key) { return handle(key); }) {}
+              [this](const std::string& key) { return handle(key); }) {
+    if (deps.nodes) return;
+    informer.emplace(
+        deps.runtime, deps.home, deps.logger,
+        kube::ReflectorOptions{.resource = kube::kNodes,
+                               .list = {.field_selector = "metadata.name=" + options.node},
+                               .name = "node " + options.node});
+    deps.nodes = &*informer;
+  }
 
   Deps deps;
   Options options;
   kube::NodeLease lease;
-  kube::Informer informer;
+  std::optional<kube::Informer> informer;  ///< our own, where none is shared
 
   mutable std::mutex mutex;
   std::optional<ProviderState> state;  ///< nothing: no verdict yet, so nothing is claimed
@@ -54,6 +59,8 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
   TimePoint patched{}, heartbeat{};
   int failures = 0, successes = 0;
   std::optional<bool> reachable;
+  bool pinging = false;
+  std::optional<Duration> absence;
 
   WorkQueue queue;  ///< last: its handlers use everything above
 
@@ -68,16 +75,16 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
   Outcome syncNode() {
     const TimePoint begin = deps.runtime.clock.now();
     std::optional<Json> conditions;
-    bool leaving, elsewhere;
+    std::optional<ProviderState> shown;
     {
       std::lock_guard lock(mutex);
       if (patched != TimePoint{} && begin < patched + kPatchSpacing) {
         return Outcome::after(patched + kPatchSpacing - begin);
       }
-      if (state) conditions = nodeConditions(*state, message);
-      leaving = state == ProviderState::kLeaving;
-      elsewhere = state == ProviderState::kClaimedElsewhere;
+      shown = state;
+      if (state) conditions = nodeConditions(*state, message, options.when_unreachable);
     }
+    const bool elsewhere = shown == ProviderState::kClaimedElsewhere;
     if (elsewhere) {
       const auto quiet = lease.quietFor();
       if (!quiet) return fail(quiet.error());
@@ -85,21 +92,29 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     }
     auto present = deps.home.get(kube::kNodes, "", options.node);
     if (!present) return fail(present.error());
+    if (!*present || !isOurNode(**present, options.provider_id)) beginPinging();
     // Before the first verdict the node is only looked up, so that its lease goes on. One that
     // was deleted while its cluster leaves stays away (design §7).
+    const bool leaving = shown == ProviderState::kLeaving;
     if ((!conditions || leaving || elsewhere) && !*present) return Outcome::done();
-    const Json provided = deps.provider.node();
+    Json provided = deps.provider.node();
+    if (shown) provided = withHoldTaint(std::move(provided), *shown, options.when_unreachable);
     auto written =
         *present ? patchNode(**present, provided, conditions) : registerNode(provided, *conditions);
     if (!written) return fail(written.error());
+    remember(std::move(*written));
     std::lock_guard lock(mutex);
     registration_error.clear();
-    const bool new_uid =
-        json::str(node, {"metadata", "uid"}) != json::str(*written, {"metadata", "uid"});
-    node = std::move(*written);
-    // The lease's owner is the node object; one that was made anew needs its lease told.
-    if (new_uid) queue.enqueueNow(kLeaseKey);
     return Outcome::after(kHeartbeat);
+  }
+
+  /// The lease's owner is the node object; one that was made anew needs its lease told.
+  void remember(Json written) {
+    std::lock_guard lock(mutex);
+    const bool new_uid =
+        json::str(node, {"metadata", "uid"}) != json::str(written, {"metadata", "uid"});
+    node = std::move(written);
+    if (new_uid) queue.enqueueNow(kLeaseKey);
   }
 
   /// Never given up: a node that is not there serves nobody.
@@ -143,14 +158,20 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
       beat = time >= heartbeat + kHeartbeat;
     }
     const auto patch = nodePatch(current, provided, *conditions, now(), beat);
-    if (!patch) return current;
-    auto answer = deps.home.patch(kube::kNodes, "", options.node, kube::PatchType::kStrategicMerge,
-                                  *patch, "status");
-    if (answer) {
+    Json written = current;
+    if (patch) {
+      auto answer = deps.home.patch(kube::kNodes, "", options.node,
+                                    kube::PatchType::kStrategicMerge, *patch, "status");
+      if (!answer) return answer;
+      written = std::move(*answer);
       std::lock_guard lock(mutex);
       patched = heartbeat = time;
     }
-    return answer;
+    const auto taints = taintPatch(written, provided);
+    if (!taints) return written;
+    remember(written);  // a node whose taints may not be changed lives all the same
+    return deps.home.patch(kube::kNodes, "", options.node, kube::PatchType::kStrategicMerge,
+                           *taints);
   }
 
   Outcome renewLease() {
@@ -161,12 +182,29 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
       uid = json::str(node, {"metadata", "uid"});
     }
     if (uid.empty()) return Outcome::after(kLeaseRetry);  // registration is under way
-    if (auto renewed = lease.renew(uid); !renewed) {
+    const auto renewed = lease.renew(uid);
+    {
+      std::lock_guard lock(mutex);
+      if (const auto last = lease.foundRenewed(); last && !absence) {
+        absence = deps.runtime.clock.wallNow() - *last;
+      }
+    }
+    beginPinging();
+    if (!renewed) {
       VKB_LOG(deps.logger, Warn, "node lease not renewed", {"node", options.node},
               {"reason", renewed.error().reason}, {"message", renewed.error().message});
       return Outcome::after(kLeaseRetry);
     }
     return Outcome::after(kLeaseRenewal);
+  }
+
+  /// Once it is known what becomes of the lease: the first ping may lead to the first verdict.
+  void beginPinging() {
+    {
+      std::lock_guard lock(mutex);
+      if (std::exchange(pinging, true)) return;
+    }
+    queue.enqueueNow(kPingKey);
   }
 
   /// Design §7: three failures in a row are down, two successes up; the first ping of all decides
@@ -207,11 +245,12 @@ void NodeController::start() {
   impl_->deps.provider.notifyNode(wake);
   // A node deleted or edited by somebody is put right; our own writes come back here too and are
   // found to need nothing.
-  impl_->informer.addHandler([wake](const json::ObjectPtr& before, const json::ObjectPtr& after) {
-    if (before && !after) wake();
-  });
-  impl_->informer.start();
-  for (const auto& key : {kNodeKey, kLeaseKey, kPingKey}) impl_->queue.enqueueNow(key);
+  impl_->deps.nodes->addHandler(
+      [wake](const json::ObjectPtr& before, const json::ObjectPtr& after) {
+        if (before && !after) wake();
+      });
+  if (impl_->informer) impl_->informer->start();
+  for (const auto& key : {kNodeKey, kLeaseKey}) impl_->queue.enqueueNow(key);
 }
 
 void NodeController::setState(ProviderState state, const std::string& message) {
@@ -229,6 +268,11 @@ std::string NodeController::registrationError() const {
   return impl_->registration_error;
 }
 
+std::optional<Duration> NodeController::absence() const {
+  std::lock_guard lock(impl_->mutex);
+  return impl_->absence;
+}
+
 Result<void> NodeController::removeNode() {
   auto present = impl_->deps.home.get(kube::kNodes, "", impl_->options.node);
   if (!present) return failure(present.error());
@@ -240,7 +284,7 @@ Result<void> NodeController::removeNode() {
 }
 
 void NodeController::stop() {
-  impl_->informer.stop();
+  if (impl_->informer) impl_->informer->stop();
   impl_->queue.shutdown();
 }
 

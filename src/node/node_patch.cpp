@@ -7,6 +7,12 @@
 namespace vkb::node {
 namespace {
 
+bool isHeld(ProviderState state, WhenUnreachable policy) {
+  const bool away =
+      state == ProviderState::kUnreachable || state == ProviderState::kCredentialsRejected;
+  return away && policy == WhenUnreachable::kHold;
+}
+
 Json condition(const char* type, bool value, const std::string& reason,
                const std::string& message) {
   return {{"type", type},
@@ -15,7 +21,34 @@ Json condition(const char* type, bool value, const std::string& reason,
           {"message", message}};
 }
 
-/// Resource maps merge key by key: what is no longer offered has to be named.
+/// Names that we set last time, so that what is no longer ours to set is taken away and what is
+/// others' is not. JSON: {"labels": [names], "resources": [names]}.
+constexpr const char* kApplied = "vk-bridge.io/applied";
+/// The same for taints: ["key=value:effect"].
+constexpr const char* kAppliedTaints = "vk-bridge.io/applied-taints";
+
+Json appliedFrom(const Json& node, const char* annotation) {
+  return json::parse(json::str(node, {"metadata", "annotations", annotation})).value_or(Json());
+}
+
+Json namesOf(const Json& map) {
+  Json names = Json::array();
+  for (const auto& [key, value] : map.items()) names.push_back(key);
+  return names;
+}
+
+/// What is to be remembered of `provided`; a provider that knows nothing yet changes no memory.
+Json appliedOf(const Json& provided, const Json& before) {
+  Json applied = Json::object();
+  const Json& labels = json::object(provided, {"metadata", "labels"});
+  applied["labels"] = labels.empty() ? json::array(before, {"labels"}) : namesOf(labels);
+  Json resources = json::object(provided, {"status", "capacity"});
+  resources.update(json::object(provided, {"status", "allocatable"}));
+  applied["resources"] =
+      resources.empty() ? json::array(before, {"resources"}) : namesOf(resources);
+  return applied;
+}
+
 Json mapPatch(const Json& current, const Json& desired) {
   Json patch = Json::object();
   for (const auto& [key, value] : desired.items()) {
@@ -24,12 +57,60 @@ Json mapPatch(const Json& current, const Json& desired) {
   return patch;
 }
 
-Json resourcePatch(const Json& current, const Json& desired) {
+/// Maps merge key by key: what is no longer ours has to be named. A provider that knows nothing yet
+/// does not take away what it once offered.
+Json threeWayPatch(const Json& current, const Json& desired, const Json& applied) {
   Json patch = mapPatch(current, desired);
-  for (const auto& [key, value] : current.items()) {
-    if (!desired.contains(key)) patch[key] = nullptr;
+  if (desired.empty()) return patch;
+  for (const auto& name : applied) {
+    if (!name.is_string()) continue;
+    const auto key = name.get<std::string>();
+    if (current.contains(key) && !desired.contains(key)) patch[key] = nullptr;
   }
   return patch;
+}
+
+std::string taintText(const Json& taint) {
+  return json::str(taint, "key") + "=" + json::str(taint, "value") + ":" +
+         json::str(taint, "effect");
+}
+
+Json taintTexts(const Json& taints) {
+  Json texts = Json::array();
+  for (const auto& taint : taints) texts.push_back(taintText(taint));
+  return texts;
+}
+
+bool contains(const Json& list, const std::string& text) {
+  for (const auto& entry : list) {
+    if (entry == text) return true;
+  }
+  return false;
+}
+
+/// `current` with what the provider says anew set, and what it said before and no longer says gone.
+Json mergedTaints(const Json& current, const Json& desired, const Json& applied) {
+  const Json wanted = taintTexts(desired);
+  Json merged = Json::array();
+  for (const auto& taint : current) {
+    const std::string text = taintText(taint);
+    if (!contains(applied, text) || contains(wanted, text)) merged.push_back(taint);
+  }
+  for (const auto& taint : desired) {
+    if (contains(applied, taintText(taint))) continue;  // told before: the operator's by now
+    Json* same = nullptr;
+    for (auto& present : merged) {
+      const bool one = json::str(present, "key") == json::str(taint, "key") &&
+                       json::str(present, "effect") == json::str(taint, "effect");
+      if (one) same = &present;
+    }
+    if (!same) {
+      merged.push_back(taint);
+    } else if (taintText(*same) != taintText(taint)) {
+      *same = taint;
+    }
+  }
+  return merged;
 }
 
 Json conditionsPatch(const Json& current, const Json& desired, const std::string& now,
@@ -67,13 +148,15 @@ std::string nodeReadyReason(ProviderState state) {
   }
 }
 
-Json nodeConditions(ProviderState state, const std::string& message) {
+Json nodeConditions(ProviderState state, const std::string& message, WhenUnreachable policy) {
+  const bool held = isHeld(state, policy);
   const bool reachable = state != ProviderState::kUnreachable &&
                          state != ProviderState::kCredentialsRejected &&
                          state != ProviderState::kIdentityChanged;
-  const bool ready = reachable && state != ProviderState::kClaimedElsewhere;
+  const bool ready = held || (reachable && state != ProviderState::kClaimedElsewhere);
   const std::string reason = nodeReadyReason(state);
-  const std::string why = ready ? "The target cluster is reachable." : message;
+  std::string why = ready ? "The target cluster is reachable." : message;
+  if (held) why = "The target cluster cannot be reached, and the node is held: " + message;
   const bool lost = state == ProviderState::kMassLoss;
   return Json::array({
       condition("Ready", ready, reason, why),
@@ -88,6 +171,15 @@ Json nodeConditions(ProviderState state, const std::string& message) {
   });
 }
 
+Json withHoldTaint(Json provided, ProviderState state, WhenUnreachable policy) {
+  if (!isHeld(state, policy)) return provided;
+  Json taints = json::array(provided, {"spec", "taints"});
+  taints.push_back({{"key", "vk-bridge.io/unreachable"}, {"effect", "NoSchedule"}});
+  if (!provided["spec"].is_object()) provided["spec"] = Json::object();
+  provided["spec"]["taints"] = std::move(taints);
+  return provided;
+}
+
 Json newNode(const std::string& name, const std::string& provider_id, const Json& provided,
              const Json& conditions, const std::string& now) {
   Json status = json::object(provided, {"status"});
@@ -96,29 +188,36 @@ Json newNode(const std::string& name, const std::string& provider_id, const Json
     entry["lastTransitionTime"] = now;
     entry["lastHeartbeatTime"] = now;
   }
-  return {
-      {"apiVersion", "v1"},
-      {"kind", "Node"},
-      {"metadata", {{"name", name}, {"labels", json::object(provided, {"metadata", "labels"})}}},
-      {"spec",
-       {{"providerID", provider_id}, {"taints", json::array(provided, {"spec", "taints"})}}},
-      {"status", std::move(status)}};
+  return {{"apiVersion", "v1"},
+          {"kind", "Node"},
+          {"metadata",
+           {{"name", name},
+            {"labels", json::object(provided, {"metadata", "labels"})},
+            {"annotations",
+             {{kApplied, appliedOf(provided, nullptr).dump()},
+              {kAppliedTaints, taintTexts(json::array(provided, {"spec", "taints"})).dump()}}}}},
+          {"spec",
+           {{"providerID", provider_id}, {"taints", json::array(provided, {"spec", "taints"})}}},
+          {"status", std::move(status)}};
 }
 
 std::optional<Json> nodePatch(const Json& current, const Json& provided, const Json& conditions,
                               const std::string& now, bool heartbeat) {
   Json patch = Json::object();
-  const Json labels = mapPatch(json::object(current, {"metadata", "labels"}),
-                               json::object(provided, {"metadata", "labels"}));
+  const Json applied = appliedFrom(current, kApplied);
+  const Json labels = threeWayPatch(json::object(current, {"metadata", "labels"}),
+                                    json::object(provided, {"metadata", "labels"}),
+                                    json::array(applied, {"labels"}));
   if (!labels.empty()) patch["metadata"]["labels"] = labels;
 
   for (const char* resources : {"capacity", "allocatable"}) {
-    const Json& desired = json::object(provided, {"status", resources});
-    // A provider that knows nothing yet does not take away what it once offered.
-    if (desired.empty()) continue;
-    const Json part = resourcePatch(json::object(current, {"status", resources}), desired);
+    const Json part = threeWayPatch(json::object(current, {"status", resources}),
+                                    json::object(provided, {"status", resources}),
+                                    json::array(applied, {"resources"}));
     if (!part.empty()) patch["status"][resources] = part;
   }
+  const Json applied_now = appliedOf(provided, applied);
+  if (applied_now != applied) patch["metadata"]["annotations"][kApplied] = applied_now.dump();
   for (const char* map : {"nodeInfo", "daemonEndpoints"}) {
     const Json part =
         mapPatch(json::object(current, {"status", map}), json::object(provided, {"status", map}));
@@ -135,6 +234,22 @@ std::optional<Json> nodePatch(const Json& current, const Json& provided, const J
   if (!merged.empty()) patch["status"]["conditions"] = merged;
   if (patch.empty()) return std::nullopt;
   patch["metadata"]["uid"] = json::str(current, {"metadata", "uid"});
+  return patch;
+}
+
+std::optional<Json> taintPatch(const Json& current, const Json& provided) {
+  const Json& desired = json::at(provided, {"spec", "taints"});
+  if (!desired.is_array()) return std::nullopt;  // it knows nothing yet
+  const Json applied = appliedFrom(current, kAppliedTaints);
+  const Json& present = json::array(current, {"spec", "taints"});
+  const Json merged = mergedTaints(present, desired, json::array(applied, {}));
+  const Json told = taintTexts(desired);
+  if (merged == present && told == json::array(applied, {})) return std::nullopt;
+  Json patch{{"metadata",
+              {{"uid", json::str(current, {"metadata", "uid"})},
+               {"resourceVersion", json::str(current, {"metadata", "resourceVersion"})},
+               {"annotations", {{kAppliedTaints, told.dump()}}}}}};
+  if (merged != present) patch["spec"]["taints"] = merged;
   return patch;
 }
 

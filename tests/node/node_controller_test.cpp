@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "json/json.h"
+#include "kube/informer.h"
+#include "kube/lease.h"
 #include "support/fake_cluster.h"
 
 namespace vkb::node {
@@ -18,15 +20,13 @@ class FakeNodeProvider final : public NodeProvider {
  public:
   Result<void> ping() override {
     ++pings;
+    if (on_ping) on_ping();
     if (up) return {};
     return failure({.reason = reasons::kUnreachable, .message = "no route"});
   }
   Json node() override {
     return {{"metadata", {{"labels", {{"type", "virtual-kubelet"}}}}},
-            {"spec",
-             {{"taints", Json::array({{{"key", "virtual-kubelet.io/provider"},
-                                       {"value", "vk-bridge"},
-                                       {"effect", "NoSchedule"}}})}}},
+            {"spec", {{"taints", taints}}},
             {"status",
              {{"capacity", {{"cpu", cpu}, {"pods", "110"}}},
               {"allocatable", {{"cpu", cpu}, {"pods", "110"}}}}}};
@@ -38,8 +38,11 @@ class FakeNodeProvider final : public NodeProvider {
   }
 
   bool up = true;
+  std::function<void()> on_ping;
   int pings = 0;
   std::string cpu = "8";
+  Json taints = Json::array(
+      {{{"key", "virtual-kubelet.io/provider"}, {"value", "vk-bridge"}, {"effect", "NoSchedule"}}});
   std::function<void()> changed;
 };
 
@@ -50,9 +53,10 @@ class NodeControllerTest : public ::testing::Test {
   }
   void start() {
     controller_ = std::make_unique<NodeController>(
-        NodeController::Deps{rt_.runtime(), *client_, provider_, logger_, metrics_},
+        NodeController::Deps{rt_.runtime(), *client_, provider_, logger_, metrics_, shared_},
         NodeController::Options{.node = "gpu",
                                 .provider_id = "vk-bridge://target",
+                                .when_unreachable = policy_,
                                 .on_reachable = [this](bool reachable, const Status& why) {
                                   verdicts_.emplace_back(reachable, why.message);
                                 }});
@@ -83,6 +87,20 @@ class NodeControllerTest : public ::testing::Test {
     const Json* entry = json::findBy(json::array(shown, {"status", "conditions"}), "type", type);
     return entry ? json::str(*entry, "status") : "";
   }
+  std::string taints() const {
+    const Json shown = node();
+    std::string keys;
+    for (const auto& taint : json::array(shown, {"spec", "taints"})) {
+      keys += json::str(taint, "key") + " ";
+    }
+    return keys;
+  }
+  /// A node of ours, and its lease, that nobody has renewed for `absence`.
+  void leaveBehind(Duration absence) {
+    addForeignNode("vk-bridge://target");
+    ASSERT_TRUE(kube::NodeLease(rt_.clock, *client_, "gpu").renew("uid"));
+    rt_.advance(absence);
+  }
   std::ptrdiff_t requests(const std::string& verb, const std::string& resource) const {
     return std::count_if(home_.requests.begin(), home_.requests.end(), [&](const auto& request) {
       return request.actor == "bridge" && request.verb == verb && request.resource == resource;
@@ -99,6 +117,8 @@ class NodeControllerTest : public ::testing::Test {
   FakeNodeProvider provider_;
   base::NullLogger logger_;
   base::Metrics metrics_;
+  WhenUnreachable policy_ = WhenUnreachable::kNotReady;
+  kube::ObjectCache* shared_ = nullptr;
   std::vector<std::pair<bool, std::string>> verdicts_;
   std::unique_ptr<NodeController> controller_;
 };
@@ -159,7 +179,7 @@ TEST_F(NodeControllerTest, ANodeOfOursIsAdoptedAsItIs) {
   controller_->setState(ProviderState::kReady, "");
   rt_.settle();
   EXPECT_EQ(requests("create", "nodes"), 0);
-  EXPECT_EQ(requests("patch", "nodes"), 1);
+  EXPECT_EQ(requests("patch", "nodes"), 2) << "its status, and its taints";
   EXPECT_EQ(json::str(node(), {"metadata", "uid"}), uid);
   EXPECT_EQ(json::str(node(), {"metadata", "labels", "team"}), "a");
   EXPECT_EQ(json::str(node(), {"status", "capacity", "cpu"}), "8");
@@ -348,6 +368,89 @@ TEST_F(NodeControllerTest, WhatOthersWroteOnTheNodeStays) {
   EXPECT_EQ(json::str(node(), {"metadata", "labels", "team"}), "a");
   EXPECT_EQ(json::str(node(), {"metadata", "annotations", "note"}), "x");
   EXPECT_TRUE(json::boolean(node(), {"spec", "unschedulable"}));
+}
+
+TEST_F(NodeControllerTest, AfterAnAbsenceTheLeaseIsRenewedBeforeAnyVerdict) {
+  leaveBehind(minutes(5));
+  bool renewed_first = false;
+  const std::string before = json::str(lease(), {"spec", "renewTime"});
+  provider_.on_ping = [&] { renewed_first = json::str(lease(), {"spec", "renewTime"}) > before; };
+  start();
+  EXPECT_EQ(verdicts_.size(), 1u);
+  EXPECT_TRUE(renewed_first);
+  EXPECT_EQ(controller_->absence(), Duration(minutes(5)));
+}
+
+TEST_F(NodeControllerTest, ALeaseThatCannotBeRenewedDelaysTheVerdictButDoesNotPreventIt) {
+  leaveBehind(minutes(5));
+  home_.faults().refuse({.code = 403, .reason = "Forbidden", .message = "no"}, 5,
+                        test::requestsOf("update", "leases"));
+  start();
+  EXPECT_EQ(verdicts_.size(), 1u);
+  EXPECT_EQ(controller_->absence(), Duration(minutes(5)));
+}
+
+TEST_F(NodeControllerTest, ANodeThatNeverLivedWasNeverAbsent) {
+  startReady();
+  EXPECT_EQ(verdicts_.size(), 1u);
+  rt_.advance(minutes(5));
+  EXPECT_FALSE(controller_->absence());
+}
+
+TEST_F(NodeControllerTest, AHeldNodeStaysReadyTakesNoNewPodsAndIsFreedWhenTheTargetIsBack) {
+  policy_ = WhenUnreachable::kHold;
+  startReady();
+  controller_->setState(ProviderState::kUnreachable, "no route");
+  rt_.advance(seconds(3));
+  EXPECT_EQ(conditionStatus("Ready"), "True");
+  EXPECT_EQ(conditionStatus("TargetReachable"), "False");
+  EXPECT_EQ(taints(), "virtual-kubelet.io/provider vk-bridge.io/unreachable ");
+  controller_->setState(ProviderState::kReady, "");
+  rt_.advance(seconds(3));
+  EXPECT_EQ(conditionStatus("TargetReachable"), "True");
+  EXPECT_EQ(taints(), "virtual-kubelet.io/provider ");
+}
+
+TEST_F(NodeControllerTest, TaintsFollowTheProviderAndStayAsTheOperatorPutsThem) {
+  startReady();
+  provider_.taints.push_back({{"key", "gpu"}, {"effect", "NoSchedule"}});
+  provider_.changed();
+  rt_.advance(seconds(3));
+  EXPECT_EQ(taints(), "virtual-kubelet.io/provider gpu ");
+  home_.edit(kube::kNodes, "", "gpu",
+             {{"spec", {{"taints", Json::array({{{"key", "mine"}, {"effect", "NoExecute"}}})}}}});
+  provider_.setCpu("16");
+  rt_.advance(seconds(3));
+  EXPECT_EQ(taints(), "mine ");
+}
+
+TEST_F(NodeControllerTest, ANodeWhoseTaintsMayNotBeChangedLivesAllTheSame) {
+  addForeignNode("vk-bridge://target");
+  home_.faults().refuse({.code = 403, .reason = "Forbidden", .message = "not you"},
+                        test::Fault::kForever, [](const test::Request& request) {
+                          return request.verb == "patch" && request.resource == "nodes" &&
+                                 request.subresource.empty();
+                        });
+  startReady();
+  rt_.advance(minutes(1));
+  EXPECT_EQ(conditionStatus("Ready"), "True");
+  EXPECT_FALSE(lease().is_null());
+  EXPECT_EQ(controller_->registrationError(), "not you");
+}
+
+TEST_F(NodeControllerTest, ASharedWatchTellsOfADeletedNodeToo) {
+  kube::Informer nodes(rt_.runtime(), *client_, logger_,
+                       {.resource = kube::kNodes, .list = {}, .name = "all"});
+  shared_ = &nodes;
+  startReady();
+  nodes.start();
+  rt_.settle();
+  const auto watches = requests("watch", "nodes");
+  ASSERT_TRUE(home_.remove("user", kube::kNodes, "", "gpu"));
+  rt_.advance(seconds(3));
+  EXPECT_FALSE(node().is_null());
+  EXPECT_EQ(watches, 1) << "no watch of its own";
+  controller_->stop();
 }
 
 TEST_F(NodeControllerTest, RemovingTheNodeTakesOursAndIsDoneWhenThereIsNone) {

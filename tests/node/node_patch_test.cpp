@@ -34,7 +34,7 @@ Json current() {
   Json node = newNode("gpu", "vk-bridge://target", provided(), ready(), kBegin);
   node["metadata"]["uid"] = "node-uid";
   node["metadata"]["labels"]["team"] = "a";
-  node["metadata"]["annotations"] = {{"manual", "1"}};
+  node["metadata"]["annotations"]["manual"] = "1";
   node["status"]["conditions"].push_back({{"type", "KernelDeadlock"}, {"status", "False"}});
   node["spec"]["taints"].push_back(
       {{"key", "node.kubernetes.io/unschedulable"}, {"effect", "NoSchedule"}});
@@ -163,7 +163,7 @@ TEST(NodePatch, EverythingOfOthersStays) {
   const auto patch = patchTo(wanted, nodeConditions(ProviderState::kUnreachable, "m"));
   ASSERT_TRUE(patch);
   expectNoNullCollections(*patch);
-  EXPECT_FALSE(patch->contains("spec")) << "taints are the operator's once the node is there";
+  EXPECT_FALSE(patch->contains("spec")) << "nodes/status takes none";
   const Json node = applied(current(), *patch);
   EXPECT_EQ(json::str(node, {"metadata", "labels", "team"}), "a");
   EXPECT_EQ(json::str(node, {"metadata", "labels", "zone"}), "z1");
@@ -200,6 +200,138 @@ TEST(NodePatch, AResourceNoLongerOfferedIsNamedNull) {
   EXPECT_EQ(json::at(*patch, {"status", "capacity"}), (Json{{"example.com/gpu", nullptr}}));
   EXPECT_EQ(json::at(applied(current(), *patch), {"status", "allocatable"}),
             json::at(wanted, {"status", "allocatable"}));
+}
+
+TEST(NodePatch, ALabelOfOursThatIsNoLongerSaidGoesAndOthersStay) {
+  Json wanted = provided();
+  wanted["metadata"]["labels"].erase("vk-bridge.io/cluster");
+  const auto patch = patchTo(wanted, ready());
+  ASSERT_TRUE(patch);
+  const Json node = applied(current(), *patch);
+  EXPECT_EQ(json::at(node, {"metadata", "labels"}),
+            (Json{{"type", "virtual-kubelet"}, {"team", "a"}}));
+  // Set by somebody else from now on: no longer ours to take away.
+  Json later = node;
+  later["metadata"]["labels"]["vk-bridge.io/cluster"] = "by hand";
+  EXPECT_FALSE(nodePatch(later, wanted, ready(), kLater, false));
+}
+
+TEST(NodePatch, AResourceThatAnotherWriterOffersStays) {
+  Json node = current();
+  node["status"]["capacity"]["example.com/dongle"] = "4";
+  node["status"]["allocatable"]["example.com/dongle"] = "4";
+  EXPECT_FALSE(nodePatch(node, provided(), ready(), kLater, false));
+  Json wanted = provided();
+  wanted["status"]["capacity"].erase("example.com/gpu");
+  wanted["status"]["allocatable"].erase("example.com/gpu");
+  const Json after = applied(node, *nodePatch(node, wanted, ready(), kLater, false));
+  EXPECT_EQ(json::str(after, {"status", "capacity", "example.com/dongle"}), "4");
+  EXPECT_FALSE(after["status"]["allocatable"].contains("example.com/gpu"));
+}
+
+TEST(NodePatch, AnAdoptedNodeWithoutOurMemoryLosesNothing) {
+  Json node = current();
+  node["metadata"].erase("annotations");
+  node["metadata"]["labels"]["of-before"] = "x";
+  const auto patch = nodePatch(node, provided(), ready(), kLater, false);
+  ASSERT_TRUE(patch) << "it remembers from now on";
+  const Json after = applied(node, *patch);
+  EXPECT_EQ(after["metadata"]["labels"], node["metadata"]["labels"]);
+  EXPECT_EQ(after["status"], node["status"]);
+}
+
+TEST(NodePatch, AMemoryThatSomebodySpoiledIsNoCrash) {
+  for (const char* text : {"", "x", "[]", "{\"labels\":7}", "{\"labels\":[7,null]}"}) {
+    Json node = current();
+    node["metadata"]["annotations"]["vk-bridge.io/applied"] = text;
+    node["metadata"]["annotations"]["vk-bridge.io/applied-taints"] = text;
+    const auto patch = nodePatch(node, provided(), ready(), kLater, false);
+    ASSERT_TRUE(patch) << text;
+    EXPECT_EQ(applied(node, *patch)["metadata"]["labels"], node["metadata"]["labels"]);
+    EXPECT_TRUE(taintPatch(node, provided())) << text;
+  }
+}
+
+Json taint(const std::string& key, const std::string& value = "",
+           const std::string& effect = "NoSchedule") {
+  Json result{{"key", key}, {"effect", effect}};
+  if (!value.empty()) result["value"] = value;
+  return result;
+}
+
+Json withTaints(Json taints) {
+  Json wanted = provided();
+  wanted["spec"]["taints"] = std::move(taints);
+  return wanted;
+}
+
+Json taintsAfter(const Json& node, const Json& wanted) {
+  const auto patch = taintPatch(node, wanted);
+  return patch ? applied(node, *patch)["spec"]["taints"] : node["spec"]["taints"];
+}
+
+TEST(TaintPatch, NothingIsSentWhenAllIsAsWanted) {
+  EXPECT_FALSE(taintPatch(current(), provided()));
+  EXPECT_FALSE(taintPatch(current(), Json::object())) << "a provider that knows nothing yet";
+}
+
+TEST(TaintPatch, WhatTheProviderSaysAnewIsSetAndWhatItDropsGoes) {
+  const Json ours = provided()["spec"]["taints"][0];
+  const Json foreign = current()["spec"]["taints"][1];
+  EXPECT_EQ(taintsAfter(current(), withTaints(Json::array({ours, taint("gpu", "yes")}))),
+            Json::array({ours, foreign, taint("gpu", "yes")}));
+  EXPECT_EQ(taintsAfter(current(), withTaints(Json::array())), Json::array({foreign}));
+  Json changed = ours;
+  changed["value"] = "other";
+  EXPECT_EQ(taintsAfter(current(), withTaints(Json::array({changed}))),
+            Json::array({foreign, changed}));
+}
+
+TEST(TaintPatch, ATaintOfOursThatTheOperatorRemovedOrChangedStaysSo) {
+  Json removed = current();
+  removed["spec"]["taints"].erase(0);
+  EXPECT_FALSE(taintPatch(removed, provided()));
+  Json changed = current();
+  changed["spec"]["taints"][0]["value"] = "by hand";
+  EXPECT_FALSE(taintPatch(changed, provided()));
+}
+
+TEST(TaintPatch, CarriesUidAndVersionBecauseTheListIsReplacedWhole) {
+  Json node = current();
+  node["metadata"]["resourceVersion"] = "7";
+  const auto patch = taintPatch(node, withTaints(Json::array()));
+  ASSERT_TRUE(patch);
+  EXPECT_EQ(json::str(*patch, {"metadata", "resourceVersion"}), "7");
+  EXPECT_EQ(json::str(*patch, {"metadata", "uid"}), "node-uid");
+}
+
+TEST(TaintPatch, AppliedOnceItIsNotNeededAgain) {
+  const Json wanted = withTaints(Json::array({taint("gpu", "yes")}));
+  const Json node = applied(current(), *taintPatch(current(), wanted));
+  EXPECT_FALSE(taintPatch(node, wanted));
+}
+
+TEST(HoldPolicy, AnUnreachableNodeThatIsHeldStaysReadyAndTakesNoNewPods) {
+  const auto hold = WhenUnreachable::kHold;
+  const Json node{
+      {"status", {{"conditions", nodeConditions(ProviderState::kUnreachable, "no route", hold)}}}};
+  EXPECT_EQ(json::str(conditionOf(node, "Ready"), "status"), "True");
+  EXPECT_EQ(json::str(conditionOf(node, "Ready"), "reason"), "TargetUnreachable");
+  EXPECT_NE(json::str(conditionOf(node, "Ready"), "message").find("no route"), std::string::npos);
+  EXPECT_EQ(json::str(conditionOf(node, "TargetReachable"), "status"), "False");
+  const Json held = withHoldTaint(provided(), ProviderState::kUnreachable, hold);
+  EXPECT_EQ(held["spec"]["taints"].size(), 2u);
+  EXPECT_EQ(held["spec"]["taints"][1], taint("vk-bridge.io/unreachable"));
+}
+
+TEST(HoldPolicy, HoldsNothingInAnyOtherState) {
+  const auto hold = WhenUnreachable::kHold;
+  for (const auto state :
+       {ProviderState::kReady, ProviderState::kClaimedElsewhere, ProviderState::kIdentityChanged,
+        ProviderState::kLeaving, ProviderState::kMassLoss}) {
+    EXPECT_EQ(nodeConditions(state, "m", hold), nodeConditions(state, "m")) << toString(state);
+    EXPECT_EQ(withHoldTaint(provided(), state, hold), provided()) << toString(state);
+  }
 }
 
 TEST(NodePatch, AProviderThatKnowsNothingYetTakesNothingAway) {
