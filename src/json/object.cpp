@@ -3,6 +3,7 @@
 #include <simdjson.h>
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "json/json.h"
 #include "json/scan.h"
@@ -12,22 +13,34 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-/// What a kept parser may hold on to between documents; larger ones get their own.
-constexpr std::size_t kKeptParserBytes = 256 * 1024;
+/// What is kept from one document to the next may be this large, and its parser some times that;
+/// larger ones get their own.
+constexpr std::size_t kKeptBytes = 256 * 1024;
 
-/// simdjson reads a few bytes past the end, so it gets a padded copy: the text usually lies in a
-/// buffer of somebody else. The whole document is checked here (UTF-8, numbers, structure): its
-/// on-demand mode would skip over damage inside what it does not look at, and that damage would
-/// then sit in a cache. Being valid is also what lets the plain scanner find the raw slices.
+/// One parsed document; at most one that fits what is kept at a time in a thread. The whole
+/// document is checked (UTF-8, numbers, structure): simdjson's on-demand mode would skip over
+/// damage inside what it does not look at, and that damage would then sit in a cache. Being valid
+/// is also what lets the plain scanner find the raw slices.
 struct Document {
-  explicit Document(std::string_view text) : padded(text) {
+  /// `readable` bytes from the start of `text` on may be read: simdjson reads a little past the end
+  /// of what it parses, and takes a copy where it must not.
+  explicit Document(std::string_view text, std::size_t readable = 0) {
     static thread_local dom::parser kept;
-    dom::parser& parser = text.size() <= kKeptParserBytes ? kept : own;
-    error = parser.parse(padded).get(root);
+    static thread_local std::vector<char> copy;
+    const std::size_t needed = text.size() + simdjson::SIMDJSON_PADDING;
+    const bool small = text.size() <= kKeptBytes;
+    const char* bytes = text.data();
+    if (readable < needed) {
+      std::vector<char>& target = small ? copy : own_copy;
+      if (target.size() < needed) target.resize(needed);
+      std::copy(text.begin(), text.end(), target.begin());
+      bytes = target.data();
+    }
+    error = (small ? kept : own).parse(bytes, text.size(), false).get(root);
     if (error == simdjson::SUCCESS && !root.is_object()) error = simdjson::INCORRECT_TYPE;
   }
 
-  simdjson::padded_string padded;
+  std::vector<char> own_copy;
   dom::parser own;
   dom::element root;
   simdjson::error_code error;
@@ -90,33 +103,68 @@ Json Object::parse() const {
   return value.is_discarded() ? Json() : value;
 }
 
-Result<RawList> splitList(std::string_view body) {
-  const Document document(body);
-  if (document.error != simdjson::SUCCESS) return broken("a list that is not valid JSON");
+namespace {
+
+/// Resource version and continue token out of a list's bytes around its items.
+Result<RawList> listWithout(const Document& around) {
+  if (around.error != simdjson::SUCCESS) return broken("a list that is not valid JSON");
   RawList list;
   dom::element metadata;
-  if (document.root["metadata"].get(metadata) == simdjson::SUCCESS) {
+  if (around.root["metadata"].get(metadata) == simdjson::SUCCESS) {
     list.resource_version = text(metadata, "resourceVersion");
     list.continue_token = text(metadata, "continue");
   }
   dom::element items;
-  if (document.root["items"].get(items) != simdjson::SUCCESS) {
+  if (around.root["items"].get(items) != simdjson::SUCCESS) {
     return broken("an answer without items where a list was expected");
   }
-  if (items.is_null()) return list;
   dom::array elements;
-  if (items.get(elements) != simdjson::SUCCESS) return broken("a list whose items are no array");
+  if (items.get(elements) != simdjson::SUCCESS) {
+    if (items.is_null()) return list;
+    return broken("a list whose items are no array");
+  }
+  // The scanner did not see these, under an oddly written key.
+  if (elements.size() > 0) return broken("a list whose items cannot be found");
+  return list;
+}
 
-  const std::size_t items_begin = findValue(body, skipSpace(body, 0), "items");
-  auto next = elements.begin();
-  bool same = true;
-  forEachElement(body, items_begin, [&](std::size_t begin, std::size_t end) {
-    same = same && next != elements.end() && (*next).is_object();
-    if (!same) return;
-    list.items.push_back(indexed(*next, body.substr(begin, end - begin)));
-    ++next;
-  });
-  if (!same || next != elements.end()) return broken("a list with items that are no objects");
+/// Where the array ends whose elements begin at `at`; each is parsed by itself, so that no page of
+/// a list takes a multiple of its size for a moment.
+Result<std::size_t> splitItems(std::string_view body, std::size_t at,
+                               std::vector<ObjectPtr>& items) {
+  const auto is = [&](char c) { return at < body.size() && body[at] == c; };
+  at = skipSpace(body, at);
+  if (is(']')) return at;
+  while (true) {
+    const std::size_t end = skipValue(body, at);
+    const std::string_view raw = body.substr(at, end - at);
+    const Document item(raw, body.size() - at);
+    if (item.error == simdjson::INCORRECT_TYPE) {
+      return broken("a list with items that are no objects");
+    }
+    if (item.error != simdjson::SUCCESS) return broken("a list that is not valid JSON");
+    items.push_back(indexed(item.root, raw));
+    at = skipSpace(body, end);
+    if (is(']')) return at;
+    if (!is(',')) return broken("a list that is not valid JSON");
+    at = skipSpace(body, at + 1);
+  }
+}
+
+}  // namespace
+
+/// The scanner's answers hold for valid JSON only. That the body is, is known in the end: each item
+/// is, and so is what is around them with an empty array in their place.
+Result<RawList> splitList(std::string_view body) {
+  const std::size_t array = findValue(body, skipSpace(body, 0), "items");
+  if (array >= body.size() || body[array] != '[') return listWithout(Document(body));
+  std::vector<ObjectPtr> items;
+  const auto end = splitItems(body, array + 1, items);
+  if (!end) return failure(end.error());
+  std::string around(body.substr(0, array + 1));
+  around += body.substr(*end);
+  auto list = listWithout(Document(around));
+  if (list) list->items = std::move(items);
   return list;
 }
 

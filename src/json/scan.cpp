@@ -97,15 +97,4 @@ void forEachMember(std::string_view text, std::size_t begin,
   }
 }
 
-void forEachElement(std::string_view text, std::size_t begin,
-                    const std::function<void(std::size_t, std::size_t)>& visit) {
-  if (begin >= text.size() || text[begin] != '[') return;
-  std::size_t position = skipSpace(text, begin + 1);
-  while (position < text.size() && text[position] != ']') {
-    const std::size_t end = skipValue(text, position);
-    visit(position, end);
-    position = skipComma(text, end);
-  }
-}
-
 }  // namespace vkb::json

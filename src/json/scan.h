@@ -32,10 +32,6 @@ std::size_t findValue(std::string_view text, std::size_t begin, std::string_view
 /// The offset behind the value that begins at `position`.
 std::size_t skipValue(std::string_view text, std::size_t position);
 
-/// Calls `visit(begin, end)` for each element of the array that starts at `begin`.
-void forEachElement(std::string_view text, std::size_t begin,
-                    const std::function<void(std::size_t, std::size_t)>& visit);
-
 std::size_t skipSpace(std::string_view text, std::size_t position);
 
 }  // namespace vkb::json

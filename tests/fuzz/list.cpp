@@ -3,7 +3,6 @@
 
 #include "base/check.h"
 #include "fuzz/input.h"
-#include "json/json.h"
 #include "json/object.h"
 
 namespace {
@@ -25,8 +24,7 @@ void checkObject(const json::Object& object) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = vkb::fuzz::Input(data, size).rest();
   if (const auto list = json::splitList(text)) {
-    const auto whole = json::parse(text);
-    VKB_CHECK(whole.has_value(), "a split list is no JSON");
+    VKB_CHECK(Json::accept(text), "a split list is no JSON");
     for (const auto& object : list->items) checkObject(*object);
   }
   if (const auto object = json::makeObject(text)) checkObject(**object);
