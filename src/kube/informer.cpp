@@ -117,9 +117,9 @@ void Informer::replace(std::vector<json::ObjectPtr> items) {
     for (const auto& [key, after] : by_key_) {
       const auto found = by_key.find(key);
       const json::ObjectPtr before = found == by_key.end() ? nullptr : found->second;
-      const bool same = before && before->uid == after->uid &&
-                        before->resource_version == after->resource_version;
-      if (!same) addChange(changes, before, after);
+      // The very same object where nothing changed: held() saw to that. A server restored from a
+      // backup may have given an old version's number to another content.
+      if (before != after) addChange(changes, before, after);
     }
   }
   tell(handlers_, changes);
@@ -131,6 +131,8 @@ void Informer::replace(std::vector<json::ObjectPtr> items) {
   }
   for (const auto& callback : callbacks) callback();
 }
+
+json::ObjectPtr Informer::held(const json::Object& object) { return byUid(object.uid); }
 
 void Informer::upsert(json::ObjectPtr object) {
   std::vector<Change> changes;

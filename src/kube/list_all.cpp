@@ -5,8 +5,10 @@
 
 namespace vkb::kube {
 
-Result<json::RawList> listAllWhile(Reader& reader, const Resource& resource, ListOptions options,
-                                   const std::function<bool()>& go_on) {
+Result<json::RawList> listAllWhile(
+    Reader& reader, const Resource& resource, ListOptions options,
+    const std::function<bool()>& go_on,
+    const std::function<void(std::vector<json::ObjectPtr>&)>& on_page) {
   options.continue_token.clear();
   json::RawList all;
   bool started_over = false;
@@ -26,6 +28,7 @@ Result<json::RawList> listAllWhile(Reader& reader, const Resource& resource, Lis
       all = {};
       continue;
     }
+    if (on_page) on_page(page->items);
     std::move(page->items.begin(), page->items.end(), std::back_inserter(all.items));
     all.resource_version = std::move(page->resource_version);
     if (page->continue_token.empty()) return all;

@@ -123,8 +123,16 @@ void Reflector::Impl::retryNow() {
 }
 
 void Reflector::Impl::list() {
-  auto all =
-      listAllWhile(client_, options_.resource, options_.list, [this] { return !calls_.closed(); });
+  const auto take_held = [this](std::vector<json::ObjectPtr>& page) {
+    calls_.pass([&] {
+      for (json::ObjectPtr& item : page) {
+        json::ObjectPtr held = sink_.held(*item);
+        if (held && held->raw == item->raw) item = std::move(held);
+      }
+    });
+  };
+  auto all = listAllWhile(
+      client_, options_.resource, options_.list, [this] { return !calls_.closed(); }, take_held);
   if (calls_.closed()) return;
   if (!all) return failed(all.error(), &Impl::list);
   VKB_LOG(logger_, Debug, "listed", {"what", options_.name}, {"items", all->items.size()},

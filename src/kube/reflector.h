@@ -16,6 +16,10 @@ class ReflectorSink {
   virtual ~ReflectorSink() = default;
   /// The complete state: what the sink holds and is not in `items` has gone while nobody looked.
   virtual void replace(std::vector<json::ObjectPtr> items) = 0;
+  /// What the sink holds in this one's place, or null. A list takes it over where both are the very
+  /// same bytes, page by page, so that a relist does not hold everything twice. Comes between the
+  /// calls of the others.
+  virtual json::ObjectPtr held(const json::Object&) { return nullptr; }
   virtual void upsert(json::ObjectPtr object) = 0;
   /// `object` is the last version.
   virtual void remove(json::ObjectPtr object) = 0;

@@ -109,6 +109,50 @@ TEST_F(InformerTest, ARelistTellsOnlyWhatIsDifferent) {
   EXPECT_TRUE(informer->isHealthy());
 }
 
+TEST_F(InformerTest, ARelistKeepsTheObjectsThatAreTheSame) {
+  addPod("stays");
+  addPod("goes");
+  const auto informer = make();
+  informer->start();
+  runtime_.settle();
+  const json::ObjectPtr before = informer->get("default", "stays");
+  cluster_.setDown(true);
+  runtime_.settle();
+  removePod("goes");
+  cluster_.compact();
+  cluster_.setDown(false);
+  runtime_.advance(1min);
+  EXPECT_EQ(informer->size(), 1u);
+  EXPECT_EQ(informer->get("default", "stays"), before);
+}
+
+TEST_F(InformerTest, AnOldVersionsNumberWithOtherContentIsAChange) {
+  addPod("a");
+  const auto relabel = [&](const std::string& value) {
+    const Json patch = {{"metadata", {{"labels", {{"x", value}}}}}};
+    ASSERT_TRUE(cluster_.patch("user", kPods, "default", "a", PatchType::kMerge, patch, ""));
+  };
+  const auto informer = make();
+  informer->start();
+  runtime_.settle();
+  const auto backup = cluster_.snapshot();
+  relabel("lost");
+  runtime_.settle();
+  const json::ObjectPtr before = informer->get("default", "a");
+  calls_.clear();
+  cluster_.setDown(true);
+  cluster_.restore(*backup);
+  relabel("new");
+  addPod("b");
+  cluster_.compact();
+  cluster_.setDown(false);
+  runtime_.advance(1min);
+  const json::ObjectPtr after = informer->get("default", "a");
+  ASSERT_EQ(after->resource_version, before->resource_version);
+  EXPECT_NE(after->raw.find("\"new\""), std::string::npos) << after->raw;
+  EXPECT_THAT(calls_, UnorderedElementsAre("~default/a", "+default/b"));
+}
+
 TEST_F(InformerTest, ANameThatPassedToAnotherUidIsOneGoneAndOneNew) {
   addPod("a");
   const auto informer = make();
