@@ -63,27 +63,22 @@ bool Informer::isHealthy() const {
 
 json::ObjectPtr Informer::get(const std::string& ns, const std::string& name) const {
   const std::lock_guard lock(mutex_);
-  const auto found = by_key_.find(ns.empty() ? name : ns + "/" + name);
-  return found == by_key_.end() ? nullptr : found->second;
+  return by_name_.get({ns, name});
 }
 
 json::ObjectPtr Informer::byUid(const std::string& uid) const {
   const std::lock_guard lock(mutex_);
-  const auto found = by_uid_.find(uid);
-  return found == by_uid_.end() ? nullptr : found->second;
+  return by_uid_.get({{}, uid});
 }
 
 std::vector<json::ObjectPtr> Informer::list() const {
   const std::lock_guard lock(mutex_);
-  std::vector<json::ObjectPtr> objects;
-  objects.reserve(by_key_.size());
-  for (const auto& [key, object] : by_key_) objects.push_back(object);
-  return objects;
+  return {by_name_.begin(), by_name_.end()};
 }
 
 std::size_t Informer::size() const {
   const std::lock_guard lock(mutex_);
-  return by_key_.size();
+  return by_name_.size();
 }
 
 void Informer::whenSynced(std::function<void()> callback) {
@@ -98,27 +93,28 @@ void Informer::whenSynced(std::function<void()> callback) {
 }
 
 void Informer::replace(std::vector<json::ObjectPtr> items) {
-  std::unordered_map<std::string, json::ObjectPtr> by_key, by_uid;
-  by_key.reserve(items.size());
+  // The new state's until the swap, the old one's afterwards.
+  ObjectIndex<ByName> by_name;
+  ObjectIndex<ByUid> by_uid;
+  by_name.reserve(items.size());
   by_uid.reserve(items.size());
   for (auto& item : items) {
-    by_uid[item->uid] = item;
-    by_key[item->key()] = std::move(item);
+    by_uid.put(item);
+    by_name.put(std::move(item));
   }
   std::vector<Change> changes;
   {
     const std::lock_guard lock(mutex_);
-    by_key_.swap(by_key);
+    by_name_.swap(by_name);
     by_uid_.swap(by_uid);
-    for (const auto& [key, before] : by_key) {
-      if (by_key_.contains(key)) continue;
+    for (const json::ObjectPtr& before : by_name) {
+      if (by_name_.get(ByName::of(*before))) continue;
       if (base::protects(base::Protection::kRelistDiff)) addChange(changes, before, nullptr);
     }
-    for (const auto& [key, after] : by_key_) {
-      const auto found = by_key.find(key);
-      const json::ObjectPtr before = found == by_key.end() ? nullptr : found->second;
+    for (const json::ObjectPtr& after : by_name_) {
       // The very same object where nothing changed: held() saw to that. A server restored from a
       // backup may have given an old version's number to another content.
+      const json::ObjectPtr before = by_name.get(ByName::of(*after));
       if (before != after) addChange(changes, before, after);
     }
   }
@@ -138,11 +134,10 @@ void Informer::upsert(json::ObjectPtr object) {
   std::vector<Change> changes;
   {
     const std::lock_guard lock(mutex_);
-    auto& slot = by_key_[object->key()];
-    if (slot && slot->uid != object->uid) by_uid_.erase(slot->uid);
-    by_uid_[object->uid] = object;
-    const json::ObjectPtr before = std::exchange(slot, object);
-    addChange(changes, before, std::move(object));
+    json::ObjectPtr before = by_name_.put(object);
+    if (before && before->uid != object->uid) by_uid_.erase(ByUid::of(*before));
+    by_uid_.put(object);
+    addChange(changes, std::move(before), std::move(object));
   }
   tell(handlers_, changes);
 }
@@ -151,10 +146,10 @@ void Informer::remove(json::ObjectPtr object) {
   std::vector<Change> changes;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = by_key_.find(object->key());
+    const json::ObjectPtr there = by_name_.get(ByName::of(*object));
     // Another UID under that name is newer than what this event tells of.
-    if (found != by_key_.end() && found->second->uid == object->uid) by_key_.erase(found);
-    by_uid_.erase(object->uid);
+    if (there && there->uid == object->uid) by_name_.erase(ByName::of(*object));
+    by_uid_.erase(ByUid::of(*object));
     addChange(changes, std::move(object), nullptr);
   }
   tell(handlers_, changes);

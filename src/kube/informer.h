@@ -1,14 +1,13 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "kube/object_cache.h"
+#include "kube/object_index.h"
 #include "kube/reflector.h"
 
 namespace vkb::kube {
@@ -45,7 +44,8 @@ class Informer final : public ObjectCache, private ReflectorSink {
   void remove(json::ObjectPtr object) override;
 
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, json::ObjectPtr> by_key_, by_uid_;
+  ObjectIndex<ByName> by_name_;
+  ObjectIndex<ByUid> by_uid_;
   bool synced_ = false, healthy_ = false;
   std::vector<std::function<void()>> when_synced_;
   std::vector<Handler> handlers_;
