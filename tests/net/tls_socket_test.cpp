@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <openssl/x509.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <sstream>
 #include <thread>
@@ -187,6 +188,65 @@ TEST_F(TlsSocketTest, ReceiveTimeoutUnderPocoIsNotDoubled) {
     return since(start);
   });
   EXPECT_LT(took, milliseconds(380));
+}
+
+TEST_F(TlsSocketTest, SendTimeoutUnderPocoHoldsForAPeerThatDoesNotRead) {
+  Pair pair = connected();
+  pair.server->setSendTimeout(Poco::Timespan(0, 200'000));
+  const std::string flood(16u << 20, 'x');  // more than the socket's buffers take
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_THROW(pair.server->sendBytes(flood.data(), static_cast<int>(flood.size())),
+               Poco::TimeoutException);
+  EXPECT_GE(since(start), milliseconds(200));
+}
+
+/// What a client says first, read by OpenSSL alone.
+struct ClientHello {
+  std::string alpn, groups, sni;
+
+  static int onHello(SSL* ssl, int*, void* into) {
+    auto* hello = static_cast<ClientHello*>(into);
+    const auto extension = [&](unsigned type) {
+      const unsigned char* data = nullptr;
+      std::size_t size = 0;
+      return SSL_client_hello_get0_ext(ssl, type, &data, &size) == 1
+                 ? std::string(reinterpret_cast<const char*>(data), size)
+                 : std::string();
+    };
+    hello->alpn = extension(TLSEXT_TYPE_application_layer_protocol_negotiation);
+    hello->groups = extension(TLSEXT_TYPE_supported_groups);
+    hello->sni = extension(TLSEXT_TYPE_server_name);
+    return SSL_CLIENT_HELLO_ERROR;  // that was all
+  }
+};
+
+TEST_F(TlsSocketTest, TheClientOffersHttp11AndTheGroupsThatGoHas) {
+  const auto helloFor = [](const char* peer) {
+    int fds[2] = {-1, -1};
+    ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+    ClientHello hello;
+    std::jthread server([&hello, fd = fds[1]] {
+      SSL_CTX* ctx = SSL_CTX_new(TLS_server_method());
+      SSL_CTX_set_client_hello_cb(ctx, ClientHello::onHello, &hello);
+      SSL* ssl = SSL_new(ctx);
+      SSL_set_fd(ssl, fd);
+      SSL_accept(ssl);
+      SSL_free(ssl);
+      SSL_CTX_free(ctx);
+      ::close(fd);
+    });
+    TlsSocketPtr client(new TlsSocketImpl(fds[0]));
+    EXPECT_FALSE(client->startClient(clientContext(), peer, soon()).ok());
+    server.join();
+    return hello;
+  };
+  const ClientHello named = helloFor("api.example.org.");
+  EXPECT_EQ(named.alpn, std::string("\0\x09\x08http/1.1", 11));
+  // X25519, P-256, P-384, P-521.
+  EXPECT_EQ(named.groups, std::string("\0\x08\0\x1d\0\x17\0\x18\0\x19", 10));
+  EXPECT_TRUE(named.sni.ends_with(std::string("\0\x0f", 2) + "api.example.org"));
+  EXPECT_EQ(helloFor("192.0.2.1").sni, "");
+  EXPECT_EQ(helloFor("fd00::1").sni, "");
 }
 
 TEST_F(TlsSocketTest, CarriesPocosHttpClientSession) {
