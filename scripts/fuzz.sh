@@ -6,6 +6,7 @@
 # Usage: fuzz.sh [--seconds N] [TARGET…]    N seconds each (30); all targets without a name
 #   http_head    heads of HTTP answers and the bodies behind them
 #   kubeconfig   kubeconfig files
+#   kubelet_request  heads of requests to the kubelet API, and where they lead
 #   list         LIST answers and single objects
 #   quantity     resource quantities
 #   watch        bodies of watches: chunks, lines, events

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Unit tests under the sanitizers: all layers with AddressSanitizer and UndefinedBehaviorSanitizer, the layers
-# with threads (base, net, kube, node, conformance) with ThreadSanitizer.
+# with threads (base, net, kube, node, kubelet, conformance) with ThreadSanitizer.
 #
 # Usage: sanitize.sh [asan|tsan] [-R REGEX]     both without a name; -R is ctest's
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-concurrent=(base net kube node conformance)
+concurrent=(base net kube node kubelet conformance)
 which=() select=()
 while (($#)); do
   case $1 in
