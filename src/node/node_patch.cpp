@@ -22,7 +22,8 @@ Json condition(const char* type, bool value, const std::string& reason,
 }
 
 /// Names that we set last time, so that what is no longer ours to set is taken away and what is
-/// others' is not. JSON: {"labels": [names], "resources": [names]}.
+/// others' is not. JSON: {"labels": [names], "annotations": …, "resources": …, "conditions":
+/// [types]}.
 constexpr const char* kApplied = "vk-bridge.io/applied";
 /// The same for taints: ["key=value:effect"].
 constexpr const char* kAppliedTaints = "vk-bridge.io/applied-taints";
@@ -37,15 +38,29 @@ Json namesOf(const Json& map) {
   return names;
 }
 
+Json typesOf(const Json& conditions) {
+  Json types = Json::array();
+  for (const Json& entry : conditions) types.push_back(json::str(entry, "type"));
+  return types;
+}
+
+/// Does the provider say anything of these? An empty map says that there are none.
+bool says(const Json& provided, const char* map) {
+  return json::object(provided, {"metadata"}).contains(map);
+}
+
 /// What is to be remembered of `provided`; a provider that knows nothing yet changes no memory.
-Json appliedOf(const Json& provided, const Json& before) {
+Json appliedOf(const Json& provided, const Json& conditions, const Json& before) {
   Json applied = Json::object();
-  const Json& labels = json::object(provided, {"metadata", "labels"});
-  applied["labels"] = labels.empty() ? json::array(before, {"labels"}) : namesOf(labels);
+  for (const char* map : {"labels", "annotations"}) {
+    applied[map] = says(provided, map) ? namesOf(json::object(provided, {"metadata", map}))
+                                       : json::array(before, {map});
+  }
   Json resources = json::object(provided, {"status", "capacity"});
   resources.update(json::object(provided, {"status", "allocatable"}));
   applied["resources"] =
       resources.empty() ? json::array(before, {"resources"}) : namesOf(resources);
+  applied["conditions"] = typesOf(conditions);
   return applied;
 }
 
@@ -58,10 +73,10 @@ Json mapPatch(const Json& current, const Json& desired) {
 }
 
 /// Maps merge key by key: what is no longer ours has to be named. A provider that knows nothing yet
-/// does not take away what it once offered.
-Json threeWayPatch(const Json& current, const Json& desired, const Json& applied) {
+/// (not `known`) does not take away what it once offered.
+Json threeWayPatch(const Json& current, const Json& desired, const Json& applied, bool known) {
   Json patch = mapPatch(current, desired);
-  if (desired.empty()) return patch;
+  if (!known) return patch;
   for (const auto& name : applied) {
     if (!name.is_string()) continue;
     const auto key = name.get<std::string>();
@@ -120,7 +135,8 @@ Json conditionsPatch(const Json& current, const Json& desired, const std::string
   for (Json entry : desired) {
     const Json* present = json::findBy(current, "type", json::str(entry, "type"));
     const bool same_status = present && json::str(*present, "status") == json::str(entry, "status");
-    entry["lastTransitionTime"] = same_status ? json::str(*present, "lastTransitionTime") : now;
+    const std::string since = same_status ? json::str(*present, "lastTransitionTime") : "";
+    entry["lastTransitionTime"] = since.empty() ? now : since;
     entry["lastHeartbeatTime"] = now;
     if (!same_status || json::str(*present, "reason") != json::str(entry, "reason") ||
         json::str(*present, "message") != json::str(entry, "message")) {
@@ -129,6 +145,32 @@ Json conditionsPatch(const Json& current, const Json& desired, const std::string
     patch.push_back(std::move(entry));
   }
   return changed ? patch : Json::array();
+}
+
+/// One `$patch: delete` for each condition that was ours and is no more.
+void addGoneConditions(Json& patch, const Json& current, const Json& desired, const Json& applied) {
+  for (const auto& type : applied) {
+    if (!type.is_string()) continue;
+    const auto name = type.get<std::string>();
+    if (json::findBy(current, "type", name) && !json::findBy(desired, "type", name)) {
+      patch.push_back({{"$patch", "delete"}, {"type", name}});
+    }
+  }
+}
+
+/// Labels, annotations and what is to be remembered.
+Json metadataPatch(const Json& current, const Json& provided, const Json& conditions,
+                   const Json& applied) {
+  Json patch = Json::object();
+  for (const char* map : {"labels", "annotations"}) {
+    const Json part = threeWayPatch(json::object(current, {"metadata", map}),
+                                    json::object(provided, {"metadata", map}),
+                                    json::array(applied, {map}), says(provided, map));
+    if (!part.empty()) patch[map] = part;
+  }
+  const Json applied_now = appliedOf(provided, conditions, applied);
+  if (applied_now != applied) patch["annotations"][kApplied] = applied_now.dump();
+  return patch;
 }
 
 }  // namespace
@@ -188,14 +230,15 @@ Json newNode(const std::string& name, const std::string& provider_id, const Json
     entry["lastTransitionTime"] = now;
     entry["lastHeartbeatTime"] = now;
   }
+  Json annotations = json::object(provided, {"metadata", "annotations"});
+  annotations[kApplied] = appliedOf(provided, conditions, nullptr).dump();
+  annotations[kAppliedTaints] = taintTexts(json::array(provided, {"spec", "taints"})).dump();
   return {{"apiVersion", "v1"},
           {"kind", "Node"},
           {"metadata",
            {{"name", name},
             {"labels", json::object(provided, {"metadata", "labels"})},
-            {"annotations",
-             {{kApplied, appliedOf(provided, nullptr).dump()},
-              {kAppliedTaints, taintTexts(json::array(provided, {"spec", "taints"})).dump()}}}}},
+            {"annotations", std::move(annotations)}}},
           {"spec",
            {{"providerID", provider_id}, {"taints", json::array(provided, {"spec", "taints"})}}},
           {"status", std::move(status)}};
@@ -205,19 +248,15 @@ std::optional<Json> nodePatch(const Json& current, const Json& provided, const J
                               const std::string& now, bool heartbeat) {
   Json patch = Json::object();
   const Json applied = appliedFrom(current, kApplied);
-  const Json labels = threeWayPatch(json::object(current, {"metadata", "labels"}),
-                                    json::object(provided, {"metadata", "labels"}),
-                                    json::array(applied, {"labels"}));
-  if (!labels.empty()) patch["metadata"]["labels"] = labels;
-
+  if (Json metadata = metadataPatch(current, provided, conditions, applied); !metadata.empty()) {
+    patch["metadata"] = std::move(metadata);
+  }
   for (const char* resources : {"capacity", "allocatable"}) {
-    const Json part = threeWayPatch(json::object(current, {"status", resources}),
-                                    json::object(provided, {"status", resources}),
-                                    json::array(applied, {"resources"}));
+    const Json& desired = json::object(provided, {"status", resources});
+    const Json part = threeWayPatch(json::object(current, {"status", resources}), desired,
+                                    json::array(applied, {"resources"}), !desired.empty());
     if (!part.empty()) patch["status"][resources] = part;
   }
-  const Json applied_now = appliedOf(provided, applied);
-  if (applied_now != applied) patch["metadata"]["annotations"][kApplied] = applied_now.dump();
   for (const char* map : {"nodeInfo", "daemonEndpoints"}) {
     const Json part =
         mapPatch(json::object(current, {"status", map}), json::object(provided, {"status", map}));
@@ -229,8 +268,9 @@ std::optional<Json> nodePatch(const Json& current, const Json& provided, const J
     for (const auto& address : addresses) list.push_back(address);
     patch["status"]["addresses"] = std::move(list);
   }
-  const Json merged =
-      conditionsPatch(json::array(current, {"status", "conditions"}), conditions, now, heartbeat);
+  const Json& present = json::array(current, {"status", "conditions"});
+  Json merged = conditionsPatch(present, conditions, now, heartbeat);
+  addGoneConditions(merged, present, conditions, json::array(applied, {"conditions"}));
   if (!merged.empty()) patch["status"]["conditions"] = merged;
   if (patch.empty()) return std::nullopt;
   patch["metadata"]["uid"] = json::str(current, {"metadata", "uid"});

@@ -25,15 +25,17 @@ Json nodeConditions(ProviderState state, const std::string& message,
 /// The provider's node with the taint that a held node carries in this state, if any.
 Json withHoldTaint(Json provided, ProviderState state, WhenUnreachable policy);
 
-/// The node to register: provider's labels, taints and status, our conditions, all times `now`.
+/// The node to register: provider's labels, annotations, taints and status, our conditions, all
+/// times `now`.
 Json newNode(const std::string& name, const std::string& provider_id, const Json& provided,
              const Json& conditions, const std::string& now);
 
 /// Strategic-merge PATCH of nodes/status that brings ours up to date and leaves everything of
 /// others as it is: labels, annotations, conditions and resources of other writers, addresses of no
 /// provider. What the provider no longer says is taken away if it was ours: the names that we set
-/// are kept in an annotation of the node. Nothing when all is as wanted; heartbeat times alone are
-/// no difference unless `heartbeat`. Never a null for a whole map or list (upstream wipes foreign
+/// are kept in an annotation of the node; labels or annotations that `provided` does not have at
+/// all are not known yet and stay. Nothing when all is as wanted; heartbeat times alone are no
+/// difference unless `heartbeat`. Never a null for a whole map or list (upstream wipes foreign
 /// entries with that). `provided` and `conditions` as for newNode().
 std::optional<Json> nodePatch(const Json& current, const Json& provided, const Json& conditions,
                               const std::string& now, bool heartbeat);
