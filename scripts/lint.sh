@@ -51,7 +51,7 @@ section "Layers and files"
 # A layer includes itself and those before it; the links in src/CMakeLists.txt say the same to the compiler, this says it
 # for headers that nothing includes yet.
 if ((${#cpp[@]})); then
-  awk -v order="base json net kube node kubelet state bridge cli" '
+  awk -v order="base json net kube node mock kubelet state bridge cli" '
     function say(sentence) { print FILENAME ":" FNR ": " sentence; bad = 1 }
     function close_file() {
       if (last && lines > 500) { print last ": more than 500 lines; split it"; bad = 1 }
@@ -70,7 +70,7 @@ if ((${#cpp[@]})); then
       if (part[1] == "include" && inc[1] in rank) say("a public header may not include " path)
       if (part[1] != "src" && part[1] != "include") next
       if (FILENAME ~ /\.h$/ && path == "nlohmann/json.hpp") say("headers include nlohmann/json_fwd.hpp only")
-      if (inc[1] == "CLI" && part[2] != "cli") say("CLI11 belongs to cli")
+      if (inc[1] == "CLI" && part[2] != "cli" && FILENAME != "src/mock/main.cpp") say("CLI11 belongs to cli")
       if (inc[1] == "yaml-cpp" && part[2] != "cli" && part[2] != "kube") say("yaml-cpp belongs to kube and cli")
     }
     END { close_file(); exit bad }' "${cpp[@]}" || failed=1

@@ -9,6 +9,9 @@
 #include "node/status_patch.h"
 
 namespace vkb::node {
+namespace {
+constexpr std::chrono::minutes kCarefulTime{1};
+}  // namespace
 
 struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
   Impl(Deps d, Options o)
@@ -140,6 +143,12 @@ void PodController::reconsiderRefusals() {
     impl_->context.refused.clear();
   }
   impl_->wakeAll();
+}
+
+void PodController::deleteCarefully(double per_second) {
+  std::lock_guard lock(impl_->context.mutex);
+  impl_->context.careful.emplace(impl_->deps.runtime.clock, per_second, per_second);
+  impl_->context.careful_until = impl_->deps.runtime.clock.now() + kCarefulTime;
 }
 
 void PodController::releaseBrake() {

@@ -36,7 +36,7 @@ class PodController {
   struct Options {
     std::string node;
     std::size_t concurrency = 32;
-    /// Home pod annotation that names the provider's pod: <ns>/<name>/<uid>.
+    /// Home pod annotation that names the provider's pod: <ns>/<name>/<uid>; "" for none.
     std::string delegate_annotation = "vk-bridge.io/delegate";
     /// Is this pod made anew when its pod in the provider was lost, instead of failed? Asked only
     /// for restartPolicy Always: no other's containers may start again (design invariant 4).
@@ -62,6 +62,9 @@ class PodController {
   ProviderState providerState() const;
   /// The provider's options changed: what it refused is asked again.
   void reconsiderRefusals();
+  /// After a long absence many deletions may be waiting, some of them for no better reason than
+  /// the absence: those of the next minute begin at `per_second` (design §7).
+  void deleteCarefully(double per_second);
   /// The operator, or time, says that the losses were real.
   void releaseBrake();
   /// Lets go of every pod although the provider cannot be asked (`leave --force`): home pods are

@@ -25,8 +25,6 @@ constexpr std::chrono::seconds kCacheLag{1};
 /// Turns that only write things down follow each other; more than this is a broken plan().
 constexpr int kMaxSteps = 5;
 
-constexpr const char* kNotOffloaded = "NotOffloaded";
-
 int restartsOf(const Json& status) {
   std::int64_t restarts = 0;
   for (const auto& container : json::array(status, {"containerStatuses"})) {
@@ -92,7 +90,7 @@ PlanInput PodTurn::observe() {
 /// that is being deleted costs a GET at most.
 void PodTurn::rebuildRecord() {
   // Released by us and still in the cache: it was forgotten in order.
-  if (home_.state == HomePod::kReleased) return;
+  if (home_.state == HomePod::kReleased || c_.options.delegate_annotation.empty()) return;
   const std::string hint =
       json::str(home_.pod(), {"metadata", "annotations", c_.options.delegate_annotation});
   const auto first = hint.find('/');
@@ -234,9 +232,11 @@ Result<void> PodTurn::reflect() {
       isTerminalPhase(json::str(*status, "phase"))) {
     (*status)["phase"] = "Running";
   }
-  const Json annotations{
-      {c_.options.delegate_annotation,
-       record_->place_ns + "/" + record_->place_name + "/" + record_->provider_uid}};
+  Json annotations;
+  if (!c_.options.delegate_annotation.empty()) {
+    annotations[c_.options.delegate_annotation] =
+        record_->place_ns + "/" + record_->place_name + "/" + record_->provider_uid;
+  }
   auto told = c_.homes.tell(home_.pod(), *status, annotations);
   if (!told) {
     if (told.error().code != 422) return failure(told.error());
@@ -249,7 +249,7 @@ Result<void> PodTurn::reflect() {
   record_->ready = isReady(*status);
   record_->restarts = restartsOf(*status);
   record_->provider_node = c_.deps.provider.podNode(*record_);
-  if (*told == HomePods::Told::kSent) {
+  if (*told == HomePods::Told::kSent && delegate_.observed != TimePoint{}) {
     const Duration lag = c_.deps.runtime.clock.now() - delegate_.observed;
     record_->lag = std::chrono::duration_cast<std::chrono::milliseconds>(lag);
   }
@@ -290,13 +290,30 @@ PodTurn::Step PodTurn::deleteDelegate(bool orphan) {
     if (!*gone && protects(Protection::kProofBeforeOrphan)) {
       return {.outcome = Outcome::after(kCacheLag)};
     }
-    if (!allowLoss()) return {};
+    // What has ended runs nothing that could be lost: finished Jobs are cleared away in masses.
+    if (!delegate_.terminal && !allowLoss()) return {};
+    if (const Duration wait = deletionDelay(); wait > Duration::zero()) {
+      return {.outcome = Outcome::after(wait)};
+    }
     record_->state = State::kDeleting;
     if (auto written = put(); !written) return fail(written.error());
-  } else if (home_.state == HomePod::kDeleting) {
-    grace = json::integer(home_.pod(), {"metadata", "deletionGracePeriodSeconds"});
+  } else {
+    if (const Duration wait = deletionDelay(); wait > Duration::zero()) {
+      if (home_.state == HomePod::kDeleting) {
+        if (auto told = reflect(); !told) return fail(told.error());
+      }
+      return {.outcome = Outcome::after(wait)};
+    }
+    if (home_.state == HomePod::kDeleting) {
+      grace = json::integer(home_.pod(), {"metadata", "deletionGracePeriodSeconds"});
+    }
   }
-  if (auto asked = c_.deps.provider.deletePod(*record_, grace); !asked) return fail(asked.error());
+  if (auto asked = c_.deps.provider.deletePod(*record_, grace); !asked) {
+    // Nobody may refuse an end for good: it is asked for again.
+    Status refused = asked.error();
+    if (refused.retry == Retry::kNever) refused.retry = Retry::kSlow;
+    return fail(refused);
+  }
   if (home_.state == HomePod::kDeleting) return reflectOnly();
   return {};
 }
@@ -357,7 +374,7 @@ PodTurn::Step PodTurn::proveGoneThen(bool release_home) {
   if (!proof) return fail(proof.error());
   if (proof->ownership == Ownership::kMine) return {.outcome = Outcome::after(kCacheLag)};
   if (!release_home) return forgetAbsent();
-  if (!allowLoss()) return {};
+  // The user asked for this end and the GET proved it: that is no loss, however many there are.
   return release(false);
 }
 
@@ -393,8 +410,9 @@ PodTurn::Step PodTurn::forget() {
   }
   {
     std::lock_guard lock(c_.mutex);
-    c_.reported.erase(uid_);
+    c_.troubles.erase(uid_);
     c_.refused.erase(uid_);
+    c_.may_delete_at.erase(uid_);
   }
   // A pod recreated under this name may have waited for this end.
   const std::string successor = c_.homes.uidOf(ns, name);
@@ -423,68 +441,5 @@ PodRecord PodTurn::freshRecord() const {
 }
 
 Result<void> PodTurn::put() { return c_.records.put(*record_); }
-
-PodTurn::Step PodTurn::fail(const Status& status) {
-  const std::string text = status.reason + ": " + status.message;
-  bool first = false;
-  {
-    std::lock_guard lock(c_.mutex);
-    std::string& reported = c_.reported[uid_];
-    first = reported != text;
-    reported = text;
-  }
-  if (first) {
-    VKB_LOG(c_.deps.logger, Warn, "pod needs attention", {"uid", uid_},
-            {"pod", record_ ? record_->ns + "/" + record_->name : uid_}, {"reason", status.reason},
-            {"message", status.message});
-  }
-  const bool present = home_.state != HomePod::kAbsent;
-  if (!record_ && present) record_ = freshRecord();
-  if (record_) {
-    if (record_->last_error != text) record_->last_error_at = wallNow();
-    record_->last_error = text;
-    if (auto written = put(); !written) return {.outcome = Outcome::failed(written.error())};
-  }
-  if (present && status.retry != Retry::kFast) {
-    if (first) c_.deps.events.warn(home_.pod(), status.reason, status.message);
-    // A DaemonSet's pod is left alone: its controller may judge it by its status.
-    const Json waiting =
-        status.reason == kNotOffloaded ? Json() : waitingStatus(home_.pod(), status);
-    if (!waiting.is_null() && home_.state == HomePod::kActive) {
-      if (auto told = c_.homes.tell(home_.pod(), waiting, nullptr); !told) {
-        return {.outcome = Outcome::failed(told.error())};
-      }
-    }
-  }
-  return {.outcome = Outcome::failed(status)};
-}
-
-PodTurn::Step PodTurn::refuse(const Status& status) {
-  if (status.retry == Retry::kNever) {
-    std::lock_guard lock(c_.mutex);
-    c_.refused[uid_] = inputs_hash_;
-  }
-  return fail(status);
-}
-
-void PodTurn::clearFailure() {
-  record_->last_error.clear();
-  record_->last_error_at = {};
-  std::lock_guard lock(c_.mutex);
-  c_.reported.erase(uid_);
-  c_.refused.erase(uid_);
-}
-
-bool PodTurn::isRefused() const {
-  std::lock_guard lock(c_.mutex);
-  const auto found = c_.refused.find(uid_);
-  return found != c_.refused.end() && found->second == inputs_hash_;
-}
-
-bool PodTurn::allowLoss() {
-  const LossBrake::Verdict verdict = c_.brake.allow(uid_, c_.records.size());
-  if (verdict == LossBrake::Verdict::kTripped && c_.options.on_mass_loss) c_.options.on_mass_loss();
-  return verdict == LossBrake::Verdict::kAllowed;
-}
 
 }  // namespace vkb::node

@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/rate_limiter.h"
 #include "node/home_pods.h"
 #include "node/loss_brake.h"
 #include "node/plan.h"
@@ -25,9 +26,18 @@ struct PodTurnContext {
   /// Looks again at another UID.
   std::function<void(const std::string& uid)> wake;
 
-  std::mutex mutex{};  ///< guards the two maps
-  /// Last failure reported for a UID ("reason: message"), so that a lasting one is one event.
-  std::unordered_map<std::string, std::string> reported{};
+  std::mutex mutex{};  ///< guards what follows
+  /// What goes wrong with a UID at present, so that a lasting failure is one event.
+  struct Trouble {
+    std::string text;       ///< "reason: message" of the last failure
+    std::string announced;  ///< what the last event was about
+    TimePoint since{};
+  };
+  std::unordered_map<std::string, Trouble> troubles{};
+  /// Deletions begin at this rate for a while; each UID waits for its turn once.
+  std::optional<base::RateLimiter> careful{};
+  TimePoint careful_until{};
+  std::unordered_map<std::string, TimePoint> may_delete_at{};
   /// Inputs hash for which the provider refused for good; nothing is tried until it changes.
   std::unordered_map<std::string, std::string> refused{};
 };
@@ -81,6 +91,10 @@ class PodTurn {
   void clearFailure();
   bool isRefused() const;
   bool allowLoss();
+  /// Is this failure news that people should hear of? Notes it either way.
+  bool isNews(const Status& status, bool* lasting, bool* first);
+  /// How long this deletion has to wait for its turn.
+  Duration deletionDelay();
   WallTime wallNow() const { return c_.deps.runtime.clock.wallNow(); }
 
   PodTurnContext& c_;

@@ -69,6 +69,64 @@ TEST_F(PodControllerTest, OneOrphanWhoseDeletionIsRetriedDoesNotPullTheBrake) {
   EXPECT_EQ(mass_losses_, 0);
 }
 
+TEST_F(PodControllerTest, DeletionsThatTheUserAskedForAndAGetProvedAreNoLosses) {
+  begin();
+  std::vector<std::string> uids;
+  for (int i = 0; i < 50; ++i) uids.push_back(addRunning("web-" + std::to_string(i)));
+  for (int i = 0; i < 50; ++i) removePod("web-" + std::to_string(i), 30);
+  for (const auto& uid : uids) provider_.vanish(uid);  // the watch was broken: no end was seen
+  rt_.settle();
+  EXPECT_TRUE(home_.podsIn("default").empty());
+  EXPECT_EQ(mass_losses_, 0);
+  EXPECT_GE(provider_.count("get"), 50) << "but each is proven";
+}
+
+TEST_F(PodControllerTest, FinishedPodsClearedAwayInMassesAreNoLosses) {
+  begin();
+  for (int i = 0; i < 50; ++i) {
+    const std::string uid = addRunning("job-" + std::to_string(i));
+    Json done = test::FakeProvider::running();
+    done["phase"] = "Succeeded";
+    provider_.setStatus(uid, done);
+  }
+  rt_.settle();
+  for (int i = 0; i < 50; ++i) removePod("job-" + std::to_string(i));
+  EXPECT_EQ(provider_.count("delete"), 50);
+  EXPECT_EQ(mass_losses_, 0);
+}
+
+TEST_F(PodControllerTest, AfterALongAbsenceDeletionsBeginAtABoundedRate) {
+  begin();
+  for (int i = 0; i < 50; ++i) addRunning("web-" + std::to_string(i));
+  controller_->deleteCarefully(5);
+  for (int i = 0; i < 50; ++i) removePod("web-" + std::to_string(i), 30);
+  EXPECT_EQ(provider_.count("delete"), 5);
+  rt_.advance(std::chrono::seconds(4));
+  EXPECT_GE(provider_.count("delete"), 24);
+  EXPECT_LE(provider_.count("delete"), 26);
+  rt_.advance(std::chrono::seconds(10));
+  EXPECT_EQ(provider_.count("delete"), 50);
+  rt_.advance(std::chrono::minutes(1));
+  for (int i = 0; i < 50; ++i) addRunning("new-" + std::to_string(i));
+  for (int i = 0; i < 50; ++i) removePod("new-" + std::to_string(i), 30);
+  EXPECT_EQ(provider_.count("delete"), 100) << "that is over";
+}
+
+TEST_F(PodControllerTest, ADeleteThatIsRefusedForGoodIsAskedForAgainAllTheSame) {
+  begin();
+  const std::string uid = addRunning("web");
+  provider_.delete_error = {
+      .code = 422, .reason = "Invalid", .message = "no", .retry = Retry::kNever};
+  removePod("web", 30);
+  rt_.advance(hours(1));
+  EXPECT_GE(provider_.count("delete"), 5);
+  provider_.delete_error.reset();
+  rt_.advance(std::chrono::minutes(6));
+  provider_.finish(uid);
+  rt_.settle();
+  EXPECT_TRUE(pod("web").is_null());
+}
+
 TEST_F(PodControllerTest, OrderlyDeletionsAreNoLosses) {
   begin();
   std::vector<std::string> uids;

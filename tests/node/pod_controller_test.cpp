@@ -163,16 +163,20 @@ TEST_F(PodControllerTest, WhatNeedsAPersonIsTriedAgainSlowlyWithOneEvent) {
   EXPECT_EQ(state(uid), State::kCreated);
 }
 
-TEST_F(PodControllerTest, NetworkFailuresAreTriedAgainFastForEverAndWithoutEvents) {
+TEST_F(PodControllerTest, AFailureThatPassesIsTriedAgainFastAndOneThatLastsIsAnEvent) {
   provider_.create_error = {.code = 500, .reason = "InternalError", .message = "m"};
   begin();
   const std::string uid = addPod("web");
   rt_.advance(seconds(2));
   EXPECT_GE(provider_.count("create"), 4);
-  rt_.advance(hours(2));
-  EXPECT_GE(provider_.count("create"), 100);
+  rt_.advance(seconds(20));
   EXPECT_EQ(events("InternalError"), 0);
   EXPECT_EQ(requests("patch"), 0);
+  rt_.advance(hours(2));
+  EXPECT_GE(provider_.count("create"), 100);
+  EXPECT_EQ(events("InternalError"), 1);
+  EXPECT_EQ(waitingReason("web"), "InternalError");
+  EXPECT_EQ(requests("patch"), 1);
   provider_.create_error.reset();
   rt_.advance(minutes(1));
   EXPECT_EQ(state(uid), State::kCreated);
