@@ -97,7 +97,7 @@ class PodLifecycleHandler {
   virtual Result<Json> getPodStatus(const Json& pod, const PodRecord& record) = 0;
 
   /// Everything this provider holds for the virtual node, from cache; asked at start, after every
-  /// change of the ProviderState, for garbage collection and by the polling adapter.
+  /// change of the ProviderState and for garbage collection.
   virtual std::vector<ProviderPod> getPods() = 0;
 
   /// The core needs nothing about this pod any more; what was kept for it may go. Never blocks.
@@ -107,8 +107,8 @@ class PodLifecycleHandler {
   virtual std::string podNode(const PodRecord& record) = 0;
 };
 
-/// How a provider says that something changed (none of its own: node::PollingProvider). Upstream's
-/// NotifyPods by key: it is read when its turn comes; doubled and reordered calls cannot hurt.
+/// How a provider says that something changed. Upstream's NotifyPods by key: the controller reads
+/// what it needs when its turn comes, so doubled and reordered calls cannot hurt.
 class PodNotifier {
  public:
   virtual ~PodNotifier() = default;
