@@ -66,6 +66,9 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
               .metrics = deps.metrics},
              {.node = name,
               .provider_id = providerIdOf(options.config.target_id),
+              .when_unreachable = options.config.options.hold_unreachable
+                                      ? node::WhenUnreachable::kHold
+                                      : node::WhenUnreachable::kNotReady,
               .on_reachable = [this](bool up, const Status& why) { onReachable(up, why); }}),
         claim(deps.runtime, *deps.target, deps.logger,
               {.ns = options.config.options.claim_namespace,

@@ -333,6 +333,21 @@ TEST_F(ClusterTest, AnAbsenceThatTheServerDoesNotConfirmFailsNothing) {
   EXPECT_THAT(events("DelegateLost"), SizeIs(1));
 }
 
+TEST_F(ClusterTest, OnHoldAnUnreachableTargetsNodeStaysReadyAndOnlyItsPodsDoNot) {
+  addHomePod("a");
+  state::ClusterOptions options;
+  options.hold_unreachable = true;
+  start(options);
+  cutOff();
+  EXPECT_THAT(condition(node(), "Ready"), HasSubstr("True"));
+  EXPECT_THAT(condition(node(), "TargetReachable"), HasSubstr("False"));
+  EXPECT_THAT(podsReady(homePod("a")), HasSubstr("False"));
+  EXPECT_GT(json::array(node(), {"spec", "taints"}).size(), 1u);
+  comeBack();
+  EXPECT_THAT(condition(node(), "TargetReachable"), HasSubstr("True"));
+  EXPECT_EQ(json::array(node(), {"spec", "taints"}).size(), 1u);
+}
+
 class MassLossTest : public ClusterTest {
  protected:
   static std::string name(int i) { return "p" + std::to_string(i); }
