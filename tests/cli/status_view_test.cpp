@@ -272,10 +272,14 @@ TEST(StatusJson, NeverClaimsReachabilityThatIsNotKnown) {
     return Json::parse(render(data, StatusFormat::kJson))["clusters"][0]["reachable"];
   };
   StatusData data = sample();
-  const std::pair<const char*, Json> cases[] = {
-      {"Ready", true},        {"MassLoss", true},  {"ClaimedElsewhere", true},
-      {"Unreachable", false}, {"Leaving", Json()}, {"IdentityChanged", false}, {"CredentialsRejected", false},
-      {"Starting", Json()}};
+  const std::pair<const char*, Json> cases[] = {{"Ready", true},
+                                                {"MassLoss", true},
+                                                {"ClaimedElsewhere", true},
+                                                {"Unreachable", false},
+                                                {"Leaving", Json()},
+                                                {"IdentityChanged", false},
+                                                {"CredentialsRejected", false},
+                                                {"Starting", Json()}};
   for (const auto& [state, expected] : cases) {
     data.clusters = {cluster("gpu-eu", state)};
     data.bridge_pid = 1;
