@@ -77,7 +77,7 @@ Result<void> evict(Writer& writer, const ServerFeatures& features, const std::st
 
 Result<Json> addEphemeralContainers(Writer& writer, const ServerFeatures& features,
                                     const std::string& ns, const std::string& name,
-                                    const Json& containers) {
+                                    const Json& containers, const std::string& uid) {
   Json patch = {{"ephemeralContainers", containers}};
   switch (features.ephemeral_containers) {
     case ServerFeatures::EphemeralContainers::kNone:
@@ -88,17 +88,17 @@ Result<Json> addEphemeralContainers(Writer& writer, const ServerFeatures& featur
     case ServerFeatures::EphemeralContainers::kOwnKind:
       break;
   }
+  if (!uid.empty()) patch["metadata"] = {{"uid", uid}};
   return writer.patch(kPods, ns, name, PatchType::kStrategicMerge, patch, "ephemeralcontainers");
 }
 
-Result<Json> resizeContainers(Writer& writer, const ServerFeatures& features, const std::string& ns,
-                              const std::string& name, const Json& containers) {
+Result<Json> resizePod(Writer& writer, const ServerFeatures& features, const std::string& ns,
+                       const std::string& name, const Json& patch) {
   if (features.resize == ServerFeatures::Resize::kNone) {
     return notSupported("changing the resources of running containers");
   }
   const bool own = features.resize == ServerFeatures::Resize::kSubresource;
-  return writer.patch(kPods, ns, name, PatchType::kStrategicMerge,
-                      {{"spec", {{"containers", containers}}}}, own ? "resize" : "");
+  return writer.patch(kPods, ns, name, PatchType::kStrategicMerge, patch, own ? "resize" : "");
 }
 
 }  // namespace vkb::kube

@@ -42,14 +42,14 @@ Result<void> evict(Writer& writer, const ServerFeatures& features, const std::st
                    std::optional<std::int64_t> grace_period_seconds = {});
 
 /// Adds `containers` to a pod's ephemeral containers; they cannot be changed or removed later. Each
-/// form sent to a server of the other is answered 200 and does nothing at all. Reason
-/// "NotSupported": the server has none.
+/// form sent to a server of the other is answered 200 and does nothing at all. With a UID only that
+/// pod is changed. Reason "NotSupported": the server has none.
 Result<Json> addEphemeralContainers(Writer& writer, const ServerFeatures& features,
                                     const std::string& ns, const std::string& name,
-                                    const Json& containers);
-/// Changes cpu and memory of running containers: `containers` has name and resources of each.
-/// Reason "NotSupported": the server cannot.
-Result<Json> resizeContainers(Writer& writer, const ServerFeatures& features, const std::string& ns,
-                              const std::string& name, const Json& containers);
+                                    const Json& containers, const std::string& uid = "");
+/// Changes cpu and memory of running containers: a strategic-merge patch of the pod with name and
+/// resources of each. Reason "NotSupported": the server cannot.
+Result<Json> resizePod(Writer& writer, const ServerFeatures& features, const std::string& ns,
+                       const std::string& name, const Json& patch);
 
 }  // namespace vkb::kube

@@ -45,7 +45,7 @@ TEST(ServerFeatures, WithoutTheGateThereAreNoEphemeralContainersAndNoResize) {
   const auto added = addEphemeralContainers(server.client(), *features, "t1", "ec", Json::array());
   ASSERT_FALSE(added);
   EXPECT_EQ(added.error().reason, "NotSupported");
-  const auto resized = resizeContainers(server.client(), *features, "t1", "ec", Json::array());
+  const auto resized = resizePod(server.client(), *features, "t1", "ec", Json::object());
   ASSERT_FALSE(resized);
   EXPECT_EQ(resized.error().reason, "NotSupported");
   EXPECT_THAT(server.unknown, IsEmpty());
@@ -59,9 +59,8 @@ TEST(ServerFeatures, TheAlphaOfResizeChangesTheSpecItself) {
     EXPECT_EQ(parseServerFeatures(list, {1, minor, ""})->resize, resize) << minor;
   }
   RecordedServer server("resize", "1.36");
-  const auto refused = resizeContainers(
-      server.client(), {.resize = Resize::kSpec}, "t1", "rz",
-      json::array(server.step("direct spec patch"), {"request", "body", "spec", "containers"}));
+  const auto refused = resizePod(server.client(), {.resize = Resize::kSpec}, "t1", "rz",
+                                 json::at(server.step("direct spec patch"), {"request", "body"}));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, 422);  // the gate is off
   EXPECT_THAT(server.unknown, IsEmpty());
@@ -129,9 +128,8 @@ TEST(VersionDifferences, TheNewFormOfEphemeralContainersDoesNothingOnAnOldServer
 TEST(VersionDifferences, ResizeGoesThroughItsSubresource) {
   RecordedServer server("resize", "1.36");
   const auto resize = [&](const std::string& note) {
-    return resizeContainers(
-        server.client(), featuresOf("1.36"), "t1", "rz",
-        json::array(server.step(note), {"request", "body", "spec", "containers"}));
+    return resizePod(server.client(), featuresOf("1.36"), "t1", "rz",
+                     json::at(server.step(note), {"request", "body"}));
   };
   const auto done = resize("cpu request");
   ASSERT_TRUE(done) << done.error().message;
