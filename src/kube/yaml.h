@@ -13,6 +13,11 @@ namespace vkb::kube {
 /// because they are handed on as JSON. The message says line and column, never the content.
 Result<Json> parseKubeconfigYaml(std::string_view text);
 
+/// One Kubernetes object as people write it down, YAML or JSON, read as kubectl does: plain scalars
+/// have YAML 1.1's types (no and off are false, 0x1F is 31), quoted ones are strings. More than one
+/// document, merge keys (<<) and what yaml-cpp cannot read are an error with line and column.
+Result<Json> parseYaml(std::string_view text);
+
 /// Block style, every string in double quotes.
 std::string toYaml(const Json& value);
 
