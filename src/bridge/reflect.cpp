@@ -33,6 +33,15 @@ constexpr std::array kStatusLists{StatusList{"containerStatuses", "containers"},
                                   StatusList{"initContainerStatuses", "initContainers"},
                                   StatusList{"ephemeralContainerStatuses", "ephemeralContainers"}};
 
+/// Home's users count restarts by this number: that a delegate was made anew is no reason for them
+/// to have fewer.
+void keepRestarts(Json& entry, const Json* shown) {
+  const auto before = shown ? json::integer(*shown, {"restartCount"}) : std::nullopt;
+  if (before && *before > json::integer(entry, {"restartCount"}).value_or(0)) {
+    entry["restartCount"] = *before;
+  }
+}
+
 /// Only containers that home's pod has: a sidecar that was injected in the target is not home's.
 void keepHomesContainers(Json& status, const Json& home_pod) {
   for (const auto& [statuses, containers] : kStatusLists) {
@@ -45,6 +54,7 @@ void keepHomesContainers(Json& status, const Json& home_pod) {
         const Json& homes = json::at(home_pod, {"spec", containers});
         if (!entry.is_object() || json::findBy(homes, "name", name) == nullptr) continue;
         entry.erase("allocatedResourcesStatus");  // devices and claims of the target
+        keepRestarts(entry, json::findBy(json::at(home_pod, {"status", statuses}), "name", name));
         kept.push_back(std::move(entry));
       }
     }
@@ -68,6 +78,37 @@ void setHostIp(Json& status, const Json& home_pod, const Json& delegate,
   if (known) status["hostIPs"] = Json::array({{{"ip", host_ip}}});
 }
 
+/// An API server that does not know the field drops it, and would be told for ever. The scheduler
+/// writes it where it is known.
+bool knowsObservedGeneration(const Json& home_pod) {
+  if (!json::at(home_pod, {"status", "observedGeneration"}).is_null()) return true;
+  const Json& conditions = json::array(home_pod, {"status", "conditions"});
+  return std::any_of(conditions.begin(), conditions.end(), [](const Json& found) {
+    return !json::at(found, "observedGeneration").is_null();
+  });
+}
+
+/// The generation of home's pod whose spec runs: that of now, once the delegate was brought up to
+/// date and the kubelet there has taken note. Until then home keeps what it was told before.
+void setObservedGeneration(Json& status, const Json& home_pod, const Json& delegate,
+                           const std::string& inputs_hash) {
+  const auto generation = json::integer(home_pod, {"metadata", "generation"});
+  if (!generation || *generation < 0 || !knowsObservedGeneration(home_pod)) return;
+  const bool up_to_date =
+      !inputs_hash.empty() &&
+      json::str(delegate, {"metadata", "annotations", kAnnotationInputsHash}) == inputs_hash;
+  const auto seen = json::integer(delegate, {"status", "observedGeneration"});
+  const auto wanted = json::integer(delegate, {"metadata", "generation"});
+  const bool noted =
+      !json::str(status, "startTime").empty() && (!seen || !wanted || *seen >= *wanted);
+  if (up_to_date && noted) status["observedGeneration"] = *generation;
+}
+
+void hidePodIps(Json& status) {
+  status.erase("podIP");
+  status.erase("podIPs");
+}
+
 /// A pod that ran does not become Pending again in home's eyes, whatever stands behind it now.
 std::string phaseOf(const Json& home_pod, const Json& delegate) {
   const std::string phase = json::str(delegate, {"status", "phase"});
@@ -84,6 +125,8 @@ Json reflect(const Json& home_pod, const Json& delegate, const ReflectContext& c
   status["phase"] = phaseOf(home_pod, delegate);
   keepHomesContainers(status, home_pod);
   setHostIp(status, home_pod, delegate, context.host_ip);
+  if (context.hide_pod_ips) hidePodIps(status);
+  setObservedGeneration(status, home_pod, delegate, context.inputs_hash);
   status["conditions"] = reflectConditions(home_pod, delegate);
   return status;
 }

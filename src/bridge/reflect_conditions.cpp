@@ -13,6 +13,7 @@ namespace vkb::bridge {
 namespace {
 
 constexpr const char* kTransition = "lastTransitionTime";
+constexpr const char* kContainersNotReady = "ContainersNotReady";
 constexpr const char* kDeletedInTarget = "DeletedInTarget";
 constexpr const char* kDeletedMessage = "the delegate pod is being deleted in the target cluster";
 
@@ -29,11 +30,32 @@ bool isGate(const Json& home_pod, const std::string& type) {
   return json::findBy(gates, "conditionType", type) != nullptr;
 }
 
-bool passes(const Json& home_pod, const Json& found) {
+/// CPU and memory of home's containers are what the delegate is asked to have.
+bool hasHomesResources(const Json& home_pod, const Json& delegate) {
+  for (const char* list : {"containers", "initContainers"}) {
+    for (const Json& container : json::array(home_pod, {"spec", list})) {
+      const Json* const there =
+          json::findBy(json::at(delegate, {"spec", list}), "name", json::str(container, "name"));
+      for (const char* kind : {"requests", "limits"}) {
+        for (const char* resource : {"cpu", "memory"}) {
+          const json::Path path{"resources", kind, resource};
+          const Json& wanted = json::at(container, path);
+          // What home leaves open may be filled in there.
+          if (!wanted.is_null() && (!there || json::at(*there, path) != wanted)) return false;
+        }
+      }
+    }
+  }
+  return true;
+}
+
+bool passes(const Json& home_pod, const Json& delegate, const Json& found) {
   const std::string type = json::str(found, "type");
-  return !type.empty() && type != "PodScheduled" && type != "Ready" &&
-         // A resize of the delegate's resources, not of home's.
-         type != "PodResizePending" && type != "PodResizeInProgress" &&
+  // A resize by somebody in the target is not home's.
+  if (type == "PodResizePending" || type == "PodResizeInProgress") {
+    return hasHomesResources(home_pod, delegate);
+  }
+  return !type.empty() && type != "PodScheduled" && type != "Ready" && type != "ContainersReady" &&
          // Ours about this delegate; one that came with it is of another bridge.
          type != kConditionDelegateScheduled && !isGate(home_pod, type);
 }
@@ -72,6 +94,64 @@ Json make(const char* type, const char* status, const std::string& reason,
           {"message", message}};
 }
 
+bool isSidecar(const Json& container) { return json::str(container, "restartPolicy") == "Always"; }
+
+/// Containers that readiness depends on and that only the delegate has: injected in the target.
+bool hasInjected(const Json& home_pod, const Json& delegate) {
+  for (const char* list : {"containers", "initContainers"}) {
+    const bool init = std::string_view(list) == "initContainers";
+    for (const Json& container : json::array(delegate, {"spec", list})) {
+      if (init && !isSidecar(container)) continue;
+      const std::string name = json::str(container, "name");
+      if (json::findBy(json::at(home_pod, {"spec", list}), "name", name) == nullptr) return true;
+    }
+  }
+  return false;
+}
+
+/// Home's containers that readiness depends on and that are not ready, as a kubelet lists them.
+std::string unready(const Json& home_pod, const Json& delegate) {
+  std::string names;
+  const auto look = [&](const char* list, const char* statuses, bool sidecars_only) {
+    for (const Json& container : json::array(home_pod, {"spec", list})) {
+      if (sidecars_only && !isSidecar(container)) continue;
+      const std::string name = json::str(container, "name");
+      const Json* const status =
+          json::findBy(json::at(delegate, {"status", statuses}), "name", name);
+      if (status == nullptr || !json::boolean(*status, {"ready"})) {
+        names += (names.empty() ? "" : " ") + name;
+      }
+    }
+  };
+  look("initContainers", "initContainerStatuses", true);
+  look("containers", "containerStatuses", false);
+  return names;
+}
+
+/// The delegate's condition ContainersReady, but for what was injected there: of that home knows
+/// nothing.
+Json containersReady(const Json& home_pod, const Json& delegate) {
+  Json found = condition(delegate, "ContainersReady");
+  if (json::str(found, "status") != "False" || json::str(found, "reason") != kContainersNotReady ||
+      !hasInjected(home_pod, delegate)) {
+    return found;
+  }
+  if (const std::string names = unready(home_pod, delegate); !names.empty()) {
+    found["message"] = "containers with unready status: [" + names + "]";
+    return found;
+  }
+  found["status"] = "True";
+  found.erase("reason");
+  found.erase("message");
+  return found;
+}
+
+/// Not Ready there only because of what the target added to the pod: containers, readiness gates.
+bool isTheirsAlone(const Json& ready) {
+  const std::string reason = json::str(ready, "reason");
+  return reason == kContainersNotReady || reason == "ReadinessGatesNotReady";
+}
+
 /// Home's gates as a kubelet evaluates them, with its words.
 void applyGates(Json& ready, const Json& home_pod) {
   std::string missing;
@@ -98,8 +178,7 @@ void applyGates(Json& ready, const Json& home_pod) {
 }
 
 /// Null as long as the target says nothing about readiness.
-Json readyCondition(const Json& home_pod, const Json& delegate) {
-  const Json& containers = condition(delegate, "ContainersReady");
+Json readyCondition(const Json& home_pod, const Json& delegate, const Json& containers) {
   const Json& theirs = condition(delegate, "Ready");
   if (isDisrupted(home_pod, delegate)) {
     Json ready = make("Ready", "False", kDeletedInTarget, kDeletedMessage);
@@ -108,7 +187,15 @@ Json readyCondition(const Json& home_pod, const Json& delegate) {
   }
   // Both: without gates they only differ where the target's node controller marked a pod on a lost
   // node, and then it is Ready that tells.
-  if (!theirs.is_null() && !isTrue(theirs)) return theirs;
+  const bool ours_are_ready = isTrue(containers) && isTheirsAlone(theirs);
+  if (!theirs.is_null() && !isTrue(theirs) && !ours_are_ready) {
+    // Its message may name injected containers.
+    Json ready = json::str(theirs, "reason") == kContainersNotReady && !containers.is_null()
+                     ? containers
+                     : theirs;
+    ready["type"] = "Ready";
+    return ready;
+  }
   if (!containers.is_null() && !isTrue(containers)) {
     Json ready = containers;
     ready["type"] = "Ready";
@@ -116,12 +203,12 @@ Json readyCondition(const Json& home_pod, const Json& delegate) {
   }
   if (containers.is_null()) {
     if (theirs.is_null()) return theirs;
-    Json ready = make("Ready", "False", "ContainersNotReady",
+    Json ready = make("Ready", "False", kContainersNotReady,
                       "the target does not say that the containers are ready");
     takeLater(ready, theirs);
     return ready;
   }
-  Json ready = theirs.is_null() ? containers : theirs;
+  Json ready = isTrue(theirs) ? theirs : containers;
   ready["type"] = "Ready";
   applyGates(ready, home_pod);
   return ready;
@@ -145,9 +232,11 @@ Json reflectConditions(const Json& home_pod, const Json& delegate) {
     result.push_back(std::move(found));
   };
   for (const Json& found : json::array(delegate, {"status", "conditions"})) {
-    if (passes(home_pod, found)) put(found);
+    if (passes(home_pod, delegate, found)) put(found);
   }
-  put(readyCondition(home_pod, delegate));
+  const Json containers = containersReady(home_pod, delegate);
+  put(containers);
+  put(readyCondition(home_pod, delegate, containers));
   put(delegateScheduled(delegate));
   if (isDisrupted(home_pod, delegate) && !isTrue(condition(delegate, "DisruptionTarget"))) {
     const auto old = std::find_if(result.begin(), result.end(), [](const Json& found) {
