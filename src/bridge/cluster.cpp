@@ -45,7 +45,11 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
                   .node = name,
                   .host_ip = options.host_ip,
                   .cluster = options.config.options,
-                  .on_refusals_outdated = [this] { pods.reconsiderRefusals(); }}),
+                  .on_refusals_outdated = [this] { pods.reconsiderRefusals(); },
+                  .on_warning =
+                      [this](const Json& pod, const TargetWarning& warning) {
+                        events.warn(pod, warning.reason, name + ": " + warning.message);
+                      }}),
         pods({.runtime = deps.runtime,
               .home = *deps.home,
               .home_pods = home_pods,

@@ -151,6 +151,10 @@ std::optional<Reference> firstReference(const Json& spec) {
 Result<void> admit(const Json& home_pod) {
   if (auto done = admitKind(home_pod); !done) return done;
   if (auto done = admitStorage(home_pod); !done) return done;
+  // Without what it meant to say, the pod would run on any node.
+  if (auto said = clusterSelector(home_pod); !said) {
+    return refuse(kReasonNotOffloaded, said.error().message);
+  }
   // Optional ones wait too: without a copy the target's own object of that name would be used.
   if (const auto found = firstReference(json::at(home_pod, "spec"))) {
     return failure(

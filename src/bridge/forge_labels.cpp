@@ -1,6 +1,4 @@
-#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "bridge/forge_parts.h"
 #include "bridge/names.h"
@@ -11,83 +9,65 @@ namespace {
 
 constexpr std::size_t kMaxLabelName = 63;
 constexpr std::string_view kSlash = "__";
+constexpr const char* kRekeyed =
+    "the namespace is shared with others there: under this key the target's Services and "
+    "controllers do not see the pod (join --labels=keep leaves labels as they are)";
+constexpr const char* kFollows = "names labels of delegates, which are re-keyed";
 
-void rekeySelector(Json& holder, const char* field) {
+bool rekeySelector(Json& holder, const char* field) {
   const auto selector = holder.find(field);
-  if (selector == holder.end() || !selector->is_object()) return;
+  if (selector == holder.end() || !selector->is_object()) return false;
+  bool changed = false;
   if (const auto labels = selector->find("matchLabels");
       labels != selector->end() && labels->is_object()) {
     Json renamed = Json::object();
     for (const auto& [key, value] : labels->items()) renamed[rekeyLabel(key)] = value;
+    changed = !renamed.empty();
     *labels = std::move(renamed);
   }
-  const auto expressions = selector->find("matchExpressions");
-  if (expressions == selector->end() || !expressions->is_array()) return;
-  for (Json& expression : *expressions) {
+  forEachIn(*selector, "matchExpressions", [&](Json& expression) {
     const std::string key = json::str(expression, "key");
-    if (!key.empty()) expression["key"] = rekeyLabel(key);
-  }
+    if (key.empty()) return;
+    expression["key"] = rekeyLabel(key);
+    changed = true;
+  });
+  return changed;
 }
 
-void rekeyNames(Json& holder, const char* field) {
-  const auto names = holder.find(field);
-  if (names == holder.end() || !names->is_array()) return;
-  for (Json& name : *names) {
-    if (name.is_string()) name = rekeyLabel(name.get<std::string>());
-  }
+bool rekeyNames(Json& holder, const char* field) {
+  bool changed = false;
+  forEachIn(holder, field, [&](Json& name) {
+    if (!name.is_string()) return;
+    name = rekeyLabel(name.get<std::string>());
+    changed = true;
+  });
+  return changed;
 }
 
 /// A pod affinity term or a topology spread constraint.
-void rekeyTerm(Json& term) {
+void rekeyTerm(Json& term, const std::string& path, const Reasons& why) {
   if (!term.is_object()) return;
-  rekeySelector(term, "labelSelector");
-  rekeyNames(term, "matchLabelKeys");
-  rekeyNames(term, "mismatchLabelKeys");
-}
-
-/// The array there, for writing.
-Json* arrayIn(Json& holder, const char* field) {
-  if (!holder.is_object()) return nullptr;
-  const auto found = holder.find(field);
-  return found != holder.end() && found->is_array() ? &*found : nullptr;
-}
-
-void rekeyAffinity(Json& spec) {
-  const auto affinity = spec.find("affinity");
-  if (affinity == spec.end() || !affinity->is_object()) return;
-  for (const char* kind : {"podAffinity", "podAntiAffinity"}) {
-    const auto rules = affinity->find(kind);
-    if (rules == affinity->end()) continue;
-    if (Json* terms = arrayIn(*rules, "requiredDuringSchedulingIgnoredDuringExecution")) {
-      for (Json& term : *terms) rekeyTerm(term);
-    }
-    if (Json* terms = arrayIn(*rules, "preferredDuringSchedulingIgnoredDuringExecution")) {
-      for (Json& weighted : *terms) {
-        if (weighted.is_object() && weighted.contains("podAffinityTerm")) {
-          rekeyTerm(weighted["podAffinityTerm"]);
-        }
-      }
-    }
-  }
+  bool changed = rekeySelector(term, "labelSelector");
+  changed = rekeyNames(term, "matchLabelKeys") || changed;
+  changed = rekeyNames(term, "mismatchLabelKeys") || changed;
+  if (changed) why.add({path}, kFollows);
 }
 
 /// metadata.labels['app'] reads the label under the key it has on the delegate.
-void rekeyFieldPath(Json& holder) {
+bool rekeyFieldPath(Json& holder) {
   constexpr std::string_view kBefore = "metadata.labels['", kAfter = "']";
   const std::string path = json::str(holder, {"fieldRef", "fieldPath"});
-  if (!path.starts_with(kBefore) || !path.ends_with(kAfter)) return;
-  if (path.size() <= kBefore.size() + kAfter.size()) return;
+  if (!path.starts_with(kBefore) || !path.ends_with(kAfter)) return false;
+  if (path.size() <= kBefore.size() + kAfter.size()) return false;
   const std::string key = path.substr(kBefore.size(), path.size() - kBefore.size() - kAfter.size());
   holder["fieldRef"]["fieldPath"] = std::string(kBefore) + rekeyLabel(key) + std::string(kAfter);
+  return true;
 }
 
-void rekeyDownwardItems(Json& source) {
-  if (!source.is_object()) return;
-  const auto downward = source.find("downwardAPI");
-  if (downward == source.end()) return;
-  if (Json* items = arrayIn(*downward, "items")) {
-    for (Json& item : *items) rekeyFieldPath(item);
-  }
+void rekeyItems(Json& source, const std::string& volume, const Reasons& why) {
+  forEachDownwardItem(source, [&](Json& item) {
+    if (rekeyFieldPath(item)) why.add({"spec.volumes[", volume, "]"}, kFollows);
+  });
 }
 
 }  // namespace
@@ -105,38 +85,44 @@ std::string rekeyLabel(std::string_view key) {
   return kHomeLabelPrefix + name;
 }
 
-Json forgedLabels(const Json& home_pod, bool rekey) {
+Json forgedLabels(const Json& home_pod, bool rekey, const Reasons& why) {
   Json labels = Json::object();
   for (const auto& [key, value] : json::object(home_pod, {"metadata", "labels"}).items()) {
-    if (key.starts_with(kPrefix) || key.starts_with(kHomeLabelPrefix)) continue;
-    labels[rekey ? rekeyLabel(key) : key] = value;
+    if (const char* reason = whyKeyStays(key)) {
+      why.add({"metadata.labels[", key, "]"}, reason);
+    } else if (rekey) {
+      const std::string there = rekeyLabel(key);
+      labels[there] = value;
+      why.add({"metadata.labels[", key, "]"}, kRekeyed);
+      why.add({"metadata.labels[", there, "]"}, "home's label " + key);
+    } else {
+      labels[key] = value;
+    }
   }
   return labels;
 }
 
-void rekeySpec(Json& spec) {
-  rekeyAffinity(spec);
-  if (Json* constraints = arrayIn(spec, "topologySpreadConstraints")) {
-    for (Json& constraint : *constraints) rekeyTerm(constraint);
-  }
-  forEachContainer(spec, [](Json& container) {
-    if (Json* env = arrayIn(container, "env")) {
-      for (Json& variable : *env) {
-        if (variable.is_object() && variable.contains("valueFrom")) {
-          rekeyFieldPath(variable["valueFrom"]);
-        }
-      }
-    }
+void rekeySpec(Json& spec, const Reasons& why) {
+  forEachPodAffinityTerm(spec,
+                         [&](const std::string& path, Json& term) { rekeyTerm(term, path, why); });
+  forEachIn(spec, "topologySpreadConstraints", [&](Json& constraint) {
+    rekeyTerm(constraint, "spec.topologySpreadConstraints", why);
   });
-  Json* volumes = arrayIn(spec, "volumes");
-  if (volumes == nullptr) return;
-  for (Json& volume : *volumes) {
-    rekeyDownwardItems(volume);
-    if (!volume.is_object() || !volume.contains("projected")) continue;
-    if (Json* sources = arrayIn(volume["projected"], "sources")) {
-      for (Json& source : *sources) rekeyDownwardItems(source);
-    }
-  }
+  forEachContainer(spec, [&](const char* list, Json& container) {
+    forEachIn(container, "env", [&](Json& variable) {
+      if (!variable.is_object() || !variable.contains("valueFrom")) return;
+      if (!rekeyFieldPath(variable["valueFrom"])) return;
+      why.add({"spec.", list, "[", json::str(container, "name"), "].env[",
+               json::str(variable, "name"), "]"},
+              kFollows);
+    });
+  });
+  forEachIn(spec, "volumes", [&](Json& volume) {
+    const std::string name = json::str(volume, "name");
+    rekeyItems(volume, name, why);
+    if (!volume.is_object() || !volume.contains("projected")) return;
+    forEachIn(volume["projected"], "sources", [&](Json& source) { rekeyItems(source, name, why); });
+  });
 }
 
 }  // namespace vkb::bridge

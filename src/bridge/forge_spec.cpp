@@ -8,27 +8,33 @@
 namespace vkb::bridge {
 namespace {
 
-constexpr std::array<const char*, 3> kContainerLists{"containers", "initContainers",
-                                                     "ephemeralContainers"};
+constexpr const char* kHomesScheduling = "it is part of home's scheduling, which is done";
+constexpr const char* kNoIdentity = "a delegate has no identity in the target";
 
-/// Why each is taken off: forge.cpp.
-constexpr std::array kDropped{"nodeName",           "nodeSelector",
-                              "tolerations",        "schedulerName",
-                              "schedulingGates",    "priority",
-                              "priorityClassName",  "preemptionPolicy",
-                              "overhead",           "readinessGates",
-                              "serviceAccountName", "serviceAccount",
-                              "enableServiceLinks", "automountServiceAccountToken",
-                              "ephemeralContainers"};
+struct Dropped {
+  const char *field, *reason;
+};
+constexpr std::array kDropped{
+    Dropped{"nodeName", "the target's scheduler chooses the node there"},
+    Dropped{"schedulerName", "it names a scheduler of home's"},
+    Dropped{"schedulingGates", kHomesScheduling},
+    Dropped{"schedulingGroup", kHomesScheduling},
+    Dropped{"workloadRef", kHomesScheduling},
+    Dropped{"priority", "home computed it from one of its own priority classes"},
+    Dropped{"priorityClassName", "it names a priority class of home's"},
+    Dropped{"preemptionPolicy", "it came with the priority"},
+    Dropped{"overhead", "the target's own RuntimeClass says what it takes there"},
+    Dropped{"readinessGates", "their conditions are set and evaluated at home"},
+    Dropped{"serviceAccountName", kNoIdentity},
+    Dropped{"serviceAccount", kNoIdentity},
+    Dropped{"enableServiceLinks", nullptr},            // set below, with its reason
+    Dropped{"automountServiceAccountToken", nullptr},  // the same
+};
 
-template <typename JsonType, typename Visit>
-void visitContainers(JsonType& spec, const Visit& visit) {
-  if (!spec.is_object()) return;
-  for (const char* list : kContainerLists) {
-    const auto found = spec.find(list);
-    if (found == spec.end() || !found->is_array()) continue;
-    for (auto& container : *found) visit(container);
-  }
+void set(Json& spec, const Json& home_spec, const char* field, const Json& value,
+         std::string_view reason, const Reasons& why) {
+  spec[field] = value;
+  if (json::at(home_spec, field) != value) why.add({"spec.", field}, reason);
 }
 
 /// What `hostname` prints in a pod of this name without spec.hostname; empty where that is not a
@@ -39,42 +45,38 @@ std::string hostnameFor(std::string name) {
   return name.find('.') == std::string::npos ? name : std::string();
 }
 
-void keepHostname(Json& spec, const Json& home_pod, const PodPlace& place) {
+void keepHostname(Json& spec, const Json& home_pod, const PodPlace& place, const Reasons& why) {
   const std::string name = json::str(home_pod, {"metadata", "name"});
   if (place.name == name || !json::str(spec, "hostname").empty()) return;
   if (const std::string hostname = hostnameFor(name); !hostname.empty()) {
     spec["hostname"] = hostname;
+    why.add({"spec.hostname"},
+            "the delegate has another name; the pod sees the one it has at home");
   }
 }
 
 }  // namespace
 
-std::span<const char* const> containerLists() { return kContainerLists; }
-
-void forEachContainer(Json& spec, const std::function<void(Json& container)>& visit) {
-  visitContainers(spec, visit);
-}
-
-void forEachContainer(const Json& spec, const std::function<void(const Json& container)>& visit) {
-  visitContainers(spec, visit);
-}
-
-void dropSpecFields(Json& spec) {
+void dropSpecFields(Json& spec, const Reasons& why) {
   if (!spec.is_object()) return;
-  for (const char* field : kDropped) spec.erase(field);
-  const auto affinity = spec.find("affinity");
-  if (affinity == spec.end() || !affinity->is_object()) return;
-  affinity->erase("nodeAffinity");
-  if (affinity->empty()) spec.erase(affinity);
+  for (const auto& [field, reason] : kDropped) {
+    if (spec.erase(field) > 0 && reason != nullptr) why.add({"spec.", field}, reason);
+  }
 }
 
-void forgeSpec(Json& spec, const Json& home_pod, const ForgeContext& context) {
-  dropTokenVolumes(spec);
-  dropSpecFields(spec);
-  keepHostname(spec, home_pod, context.place);
-  if (context.rekey_labels) rekeySpec(spec);
-  spec["automountServiceAccountToken"] = false;
-  spec["enableServiceLinks"] = false;
+Json forgedSpec(const Json& home_pod, const ForgeContext& context, const Reasons& why) {
+  const Json& home_spec = json::object(home_pod, {"spec"});
+  Json spec = home_spec;
+  dropTokenVolumes(spec, why);
+  dropSpecFields(spec, why);
+  forgeConstraints(spec, home_pod, context, why);
+  keepHostname(spec, home_pod, context.place, why);
+  if (context.rekey_labels) rekeySpec(spec, why);
+  mapNamespaces(spec, home_pod, context, why);
+  keepIdentity(spec, why);
+  set(spec, home_spec, "automountServiceAccountToken", false, kNoIdentity, why);
+  set(spec, home_spec, "enableServiceLinks", false, "Services do not cross to the target", why);
+  return spec;
 }
 
 }  // namespace vkb::bridge

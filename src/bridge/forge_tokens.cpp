@@ -10,7 +10,12 @@ namespace {
 
 constexpr std::string_view kTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-bool isTokenSource(const Json& source) { return source.contains("serviceAccountToken"); }
+constexpr const char* kReason = "home's tokens mean nothing in the target";
+
+/// Both are issued to the pod's service account by the cluster that runs it.
+bool isTokenSource(const Json& source) {
+  return source.contains("serviceAccountToken") || source.contains("podCertificate");
+}
 
 bool hasTokenSource(const Json& volume) {
   const Json& sources = json::array(volume, {"projected", "sources"});
@@ -43,14 +48,20 @@ bool mountedOnlyAtTokenPath(const std::string& volume, const Json& spec) {
   return only;
 }
 
-void dropMounts(Json& spec, const std::set<std::string>& volumes) {
-  forEachContainer(spec, [&](Json& container) {
+void dropMounts(Json& spec, const std::set<std::string>& volumes, const Reasons& why) {
+  forEachContainer(spec, [&](const char* list, Json& container) {
     if (!container.is_object()) return;
     const auto mounts = container.find("volumeMounts");
     if (mounts == container.end() || !mounts->is_array()) return;
     Json kept = Json::array();
     for (Json& mount : *mounts) {
-      if (!volumes.contains(json::str(mount, "name"))) kept.push_back(std::move(mount));
+      const std::string volume = json::str(mount, "name");
+      if (volumes.contains(volume)) {
+        why.add({"spec.", list, "[", json::str(container, "name"), "].volumeMounts[", volume, "]"},
+                kReason);
+      } else {
+        kept.push_back(std::move(mount));
+      }
     }
     if (kept.empty()) {
       container.erase(mounts);
@@ -80,16 +91,18 @@ bool isInjectedTokenVolume(const Json& volume, const Json& spec) {
   return isTokenSecretName(secret, spec) && mountedOnlyAtTokenPath(name, spec);
 }
 
-void dropTokenVolumes(Json& spec) {
+void dropTokenVolumes(Json& spec, const Reasons& why) {
   if (!spec.is_object()) return;
   const auto volumes = spec.find("volumes");
   if (volumes == spec.end() || !volumes->is_array()) return;
   std::set<std::string> dropped;
   Json kept = Json::array();
   for (Json& volume : *volumes) {
-    if (isInjectedTokenVolume(volume, spec) ||
-        (hasTokenSource(volume) && dropTokenSources(volume))) {
-      dropped.insert(json::str(volume, "name"));
+    const std::string name = json::str(volume, "name");
+    const bool injected = isInjectedTokenVolume(volume, spec);
+    if (injected || hasTokenSource(volume)) why.add({"spec.volumes[", name, "]"}, kReason);
+    if (injected || (hasTokenSource(volume) && dropTokenSources(volume))) {
+      dropped.insert(name);
     } else {
       kept.push_back(volume);
     }
@@ -99,7 +112,7 @@ void dropTokenVolumes(Json& spec) {
   } else {
     *volumes = std::move(kept);
   }
-  dropMounts(spec, dropped);
+  dropMounts(spec, dropped, why);
 }
 
 }  // namespace vkb::bridge

@@ -9,13 +9,6 @@
 namespace vkb::bridge {
 namespace {
 
-/// What the delegate was last forged with (see forge()); null where somebody edited it away.
-Json lastForged(const Json& delegate) {
-  auto parsed =
-      json::parse(json::str(delegate, {"metadata", "annotations", kAnnotationForgedKeys}));
-  return parsed ? std::move(*parsed) : Json();
-}
-
 /// Sets what differs, deletes what we forged once and home has no more, leaves what others added.
 Json pairsPatch(const Json& wanted, const Json& there, const Json& forged_keys) {
   Json patch = Json::object();
@@ -85,12 +78,34 @@ Json ownerPatch(const Json& wanted, const Json& there, const std::string& namesp
   return controlled ? Json() : wanted;
 }
 
+/// A new delegate lacks home's ephemeral containers; one that was updated has them.
+void markUpToDate(Json& wanted, const Json& home_pod, const ForgeContext& context) {
+  wanted["metadata"]["annotations"][kAnnotationInputsHash] =
+      inputsHash(home_pod, context.rekey_labels, context.pods);
+}
+
+/// As it was: the hash, so that the rest is tried again, and the resources that it still has.
+void leaveOwed(Json& wanted, const Json& delegate, const Json& forged) {
+  Json& annotations = wanted["metadata"]["annotations"];
+  const Json& hash = json::at(delegate, {"metadata", "annotations", kAnnotationInputsHash});
+  if (hash.is_null()) {
+    annotations.erase(kAnnotationInputsHash);
+  } else {
+    annotations[kAnnotationInputsHash] = hash;
+  }
+  Json keys = json::parse(annotations[kAnnotationForgedKeys].get<std::string>()).value_or(Json());
+  keys.erase("resources");
+  if (forged.contains("resources")) keys["resources"] = forged["resources"];
+  annotations[kAnnotationForgedKeys] = keys.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace
 
 std::optional<Json> updatePatch(const Json& home_pod, const Json& delegate,
-                                const ForgeContext& context) {
-  const Json wanted = forge(home_pod, context);
+                                const ForgeContext& context, bool all_done) {
+  Json wanted = forge(home_pod, context);
   const Json forged = lastForged(delegate);
+  all_done ? markUpToDate(wanted, home_pod, context) : leaveOwed(wanted, delegate, forged);
   Json metadata = Json::object();
   for (const char* field : {"labels", "annotations"}) {
     Json pairs = pairsPatch(wanted["metadata"][field], json::object(delegate, {"metadata", field}),

@@ -11,6 +11,12 @@ inline constexpr const char* kLabelNode = "vk-bridge.io/node";
 inline constexpr const char* kLabelHomeUid = "vk-bridge.io/home-uid";
 inline constexpr const char* kAnnotationHomePod = "vk-bridge.io/home-pod";
 inline constexpr const char* kAnnotationInputsHash = "vk-bridge.io/inputs-hash";
+/// Who the pod is at home, for downward API fields.
+inline constexpr const char* kAnnotationHomeName = "vk-bridge.io/home-name";
+inline constexpr const char* kAnnotationHomeNamespace = "vk-bridge.io/home-namespace";
+inline constexpr const char* kAnnotationHomeServiceAccount = "vk-bridge.io/home-service-account";
+/// Label, under namespace strategy `single` alone: so that selectors tell home's namespaces apart.
+inline constexpr const char* kLabelHomeNamespace = "vk-bridge.io/home-namespace";
 /// Label and annotation keys that forge put on the delegate, so that an update removes what home
 /// removed and leaves what others added.
 inline constexpr const char* kAnnotationForgedKeys = "vk-bridge.io/forged-keys";
@@ -18,6 +24,9 @@ inline constexpr const char* kAnnotationForgedKeys = "vk-bridge.io/forged-keys";
 inline constexpr const char* kAnnotationDelegate = "vk-bridge.io/delegate";
 /// On the home pod: `fail` or `recreate`, before the cluster's --on-delegate-lost.
 inline constexpr const char* kAnnotationOnDelegateLost = "vk-bridge.io/on-delegate-lost";
+/// On the home pod, in tensile-kube's format: {"nodeSelector", "affinity", "tolerations"} for the
+/// target.
+inline constexpr const char* kAnnotationClusterSelector = "clusterSelector";
 /// On the virtual node: name of the joined cluster.
 inline constexpr const char* kLabelCluster = "vk-bridge.io/cluster";
 
@@ -27,6 +36,7 @@ inline constexpr const char* kReasonNotOffloaded = "NotOffloaded";
 inline constexpr const char* kReasonNamespaceNotAllowed = "NamespaceNotAllowed";
 inline constexpr const char* kReasonNameTaken = "NameTaken";
 inline constexpr const char* kReasonVolumesNotOffloaded = "VolumesNotOffloaded";
+inline constexpr const char* kReasonDelegateRefused = "DelegateRefused";
 inline constexpr const char* kReasonDependencyMissing = "DependencyMissing";
 
 }  // namespace vkb::bridge

@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "base/protections.h"
+#include "bridge/forge.h"
 #include "bridge/names.h"
 #include "json/json.h"
 
@@ -16,14 +17,6 @@ std::string homeUidOf(const Json& pod, const std::string& home_id, const std::st
     return "";
   }
   return json::str(labels, kLabelHomeUid);
-}
-
-/// What forge noted on the delegate.
-std::optional<bool> isRekeyed(const Json& pod) {
-  const auto noted =
-      json::parse(json::str(pod, {"metadata", "annotations", kAnnotationForgedKeys}));
-  if (!noted || !noted->is_object()) return std::nullopt;
-  return json::boolean(*noted, {"rekeyed"});
 }
 
 bool isBeingDeleted(const json::ObjectPtr& object) {

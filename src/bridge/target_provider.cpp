@@ -1,13 +1,13 @@
 #include "bridge/target_provider.h"
 
-#include <fnmatch.h>
-
 #include <nlohmann/json.hpp>
 
 #include "base/protections.h"
 #include "bridge/names.h"
 #include "bridge/reflect.h"
+#include "bridge/target_namespace.h"
 #include "json/json.h"
+#include "kube/features.h"
 #include "kube/version.h"
 
 namespace vkb::bridge {
@@ -19,6 +19,11 @@ using Ownership = ProviderPod::Ownership;
 namespace {
 
 std::string keyOf(const PodPlace& place) { return place.ns + "/" + place.name; }
+
+/// "<ns>/<name>" of the home pod that a delegate was made for.
+std::string homePodOf(const Json& delegate) {
+  return json::str(delegate, {"metadata", "annotations", kAnnotationHomePod});
+}
 
 }  // namespace
 
@@ -43,7 +48,9 @@ TargetProvider::TargetProvider(Deps deps, Options options)
       namespaces_(deps.runtime, deps.target, deps.logger,
                   {.resource = kube::kNamespaces,
                    .list = {},
-                   .name = "target namespaces of " + options_.node}) {
+                   .name = "target namespaces of " + options_.node}),
+      warnings_({.runtime = deps.runtime, .target = deps.target, .logger = deps.logger},
+                options_.on_warning) {
   nodes_.addHandler([this](const auto&, const auto&) { node_changed_(); });
   namespaces_.addHandler(
       [this](const auto& before, const auto& after) { onNamespace(before, after); });
@@ -64,6 +71,7 @@ void TargetProvider::start(const std::vector<PodRecord>& known, std::function<vo
 }
 
 void TargetProvider::stop() {
+  warnings_.stop();
   pod_reflector_.stop();
   namespaces_.stop();
   nodes_.stop();
@@ -75,31 +83,13 @@ void TargetProvider::retryNow() {
   pod_reflector_.retryNow();
 }
 
-bool TargetProvider::isMarked(const Json& ns) const {
-  return json::str(ns, {"metadata", "labels", kLabelHomeCluster}) == options_.home_id;
-}
-
-bool TargetProvider::isShared(const std::string& ns) const {
-  const auto object = namespaces_.get("", ns);
-  return object && !isMarked(object->parse());
-}
-
 Result<void> TargetProvider::checkNamespace(const std::string& ns, const Json& object) const {
-  if (isMarked(object)) return {};
-  for (const std::string& pattern : options_.cluster.allow_namespaces) {
-    if (fnmatch(pattern.c_str(), ns.c_str(), 0) == 0) return {};
-  }
-  return failure({.code = 403,
-                  .reason = kReasonNamespaceNotAllowed,
-                  .message = "namespace " + ns + " exists in the target and was not made by this " +
-                             "bridge; to let pods go there run: vk-bridge join " + options_.node +
-                             " --allow-namespace " + ns,
-                  .retry = Retry::kNever});
+  return bridge::checkNamespace(object, ns, options_.home_id, options_.node, options_.cluster);
 }
 
 Result<PodPlace> TargetProvider::placePod(const Json& pod) {
   if (auto admitted = admit(pod); !admitted) return failure(admitted.error());
-  const PodPlace place = choosePlace(pod);
+  PodPlace place = placeFor(pod);
   if (const auto present = namespaces_.get("", place.ns)) {
     if (auto allowed = checkNamespace(place.ns, present->parse()); !allowed) {
       return failure(allowed.error());
@@ -108,16 +98,29 @@ Result<PodPlace> TargetProvider::placePod(const Json& pod) {
   return place;
 }
 
+PodPlace TargetProvider::placeFor(const Json& pod) const {
+  const std::string uid = json::str(pod, {"metadata", "uid"});
+  const std::string who =
+      json::str(pod, {"metadata", "namespace"}) + "/" + json::str(pod, {"metadata", "name"});
+  return choosePlace(pod, options_.cluster.pods, [&](const PodPlace& place) {
+    const auto other = pods_.at(place.ns, place.name);
+    // A predecessor of the same name is waited for, not evaded.
+    return other && other->home_uid != uid && homePodOf(other->pod->parse()) != who;
+  });
+}
+
 bool TargetProvider::rekeysLabels(const std::string& home_uid, const std::string& recorded_uid,
                                   const PodPlace& place) const {
   const auto delegate = pods_.find(home_uid, recorded_uid, keyOf(place));
   if (delegate && delegate->rekeyed) return *delegate->rekeyed;
-  return !options_.cluster.keep_labels && isShared(place.ns);
+  const auto ns = namespaces_.get("", place.ns);
+  return ns && rekeysLabelsIn(ns->parse(), options_.home_id, options_.cluster);
 }
 
 std::string TargetProvider::inputsHash(const Json& pod) {
-  return bridge::inputsHash(
-      pod, rekeysLabels(json::str(pod, {"metadata", "uid"}), "", choosePlace(pod)));
+  const state::PodOptions& options = options_.cluster.pods;
+  const std::string uid = json::str(pod, {"metadata", "uid"});
+  return bridge::inputsHash(pod, rekeysLabels(uid, "", choosePlace(pod, options)), options);
 }
 
 /// A namespace that was deleted and made again while the cache was not told has another UID: a
@@ -134,11 +137,7 @@ Result<TargetProvider::Namespace> TargetProvider::ensureNamespace(const std::str
   if (!known) return failure(known.error());
   std::optional<Json> object = std::move(*known);
   if (!object) {
-    const Json wanted{
-        {"apiVersion", "v1"},
-        {"kind", "Namespace"},
-        {"metadata", {{"name", ns}, {"labels", {{kLabelHomeCluster, options_.home_id}}}}}};
-    auto made = deps_.target.create(kube::kNamespaces, "", wanted);
+    auto made = deps_.target.create(kube::kNamespaces, "", newNamespace(ns, options_.home_id));
     if (!made && made.error().reason != "AlreadyExists") return failure(made.error());
     if (made) {
       object = std::move(*made);
@@ -155,7 +154,8 @@ Result<TargetProvider::Namespace> TargetProvider::ensureNamespace(const std::str
                     .reason = "NamespaceTerminating",
                     .message = "namespace " + ns + " is being deleted in the target"});
   }
-  return Namespace{.uid = json::str(*object, {"metadata", "uid"}), .shared = !isMarked(*object)};
+  return Namespace{.uid = json::str(*object, {"metadata", "uid"}),
+                   .rekey = rekeysLabelsIn(*object, options_.home_id, options_.cluster)};
 }
 
 ForgeContext TargetProvider::forgeContext(const PodRecord& record, std::string namespace_uid,
@@ -164,7 +164,8 @@ ForgeContext TargetProvider::forgeContext(const PodRecord& record, std::string n
           .node = options_.node,
           .place = {record.place_ns, record.place_name},
           .namespace_uid = std::move(namespace_uid),
-          .rekey_labels = rekey};
+          .rekey_labels = rekey,
+          .pods = options_.cluster.pods};
 }
 
 std::optional<TargetPods::Delegate> TargetProvider::find(const PodRecord& record) const {
@@ -174,8 +175,7 @@ std::optional<TargetPods::Delegate> TargetProvider::find(const PodRecord& record
 Result<ProviderPod> TargetProvider::createPod(const Json& pod, const PodRecord& record) {
   auto ns = ensureNamespace(record.place_ns);
   if (!ns) return failure(ns.error());
-  const bool rekey = !options_.cluster.keep_labels && ns->shared;
-  const Json delegate = forge(pod, forgeContext(record, std::move(ns->uid), rekey));
+  const Json delegate = forge(pod, forgeContext(record, std::move(ns->uid), ns->rekey));
   auto made = deps_.target.create(kube::kPods, record.place_ns, delegate);
   if (made) {
     pods_.remember(json::str(*made, {"metadata", "uid"}), record.uid);
@@ -225,13 +225,42 @@ Result<void> TargetProvider::updatePod(const Json& pod, const PodRecord& record)
   const std::string namespace_uid = *ns ? json::str(**ns, {"metadata", "uid"}) : "";
   const PodPlace place{record.place_ns, record.place_name};
   const bool rekey = rekeysLabels(record.uid, record.provider_uid, place);
-  const auto patch =
-      updatePatch(pod, delegate->pod->parse(), forgeContext(record, namespace_uid, rekey));
-  if (!patch) return {};
-  auto answer = deps_.target.patch(kube::kPods, record.place_ns, record.place_name,
-                                   kube::PatchType::kStrategicMerge, *patch);
-  if (!answer && !answer.error().isNotFound()) return failure(answer.error());
-  return {};
+  const ForgeContext context = forgeContext(record, namespace_uid, rekey);
+  const Json there = delegate->pod->parse();
+  const Result<void> contained = updateContainers(pod, there, context);
+  if (const auto patch = updatePatch(pod, there, context, contained.has_value())) {
+    auto answer = deps_.target.patch(kube::kPods, place.ns, place.name,
+                                     kube::PatchType::kStrategicMerge, *patch);
+    if (!answer && !answer.error().isNotFound()) return failure(answer.error());
+  }
+  return contained;
+}
+
+/// Rare enough that what the server offers is asked each time: an upgrade may change it.
+Result<void> TargetProvider::updateContainers(const Json& pod, const Json& delegate,
+                                              const ForgeContext& context) {
+  const auto resize = resizePatch(pod, delegate, context);
+  const Json missing = missingEphemeralContainers(pod, delegate, context);
+  if (!resize && missing.empty()) return {};
+  const auto features = kube::readServerFeatures(deps_.target);
+  if (!features) return failure(features.error());
+  const PodPlace& place = context.place;
+  Result<void> result;
+  const auto settle = [&](const Result<Json>& answer) {
+    if (answer || answer.error().isNotFound()) return;  // gone: its watch tells
+    Status status = answer.error();
+    if (status.reason == "NotSupported") {
+      status.reason = kReasonDelegateRefused;
+      status.message = "the target: " + status.message;
+    }
+    result = failure(std::move(status));
+  };
+  if (resize) settle(kube::resizePod(deps_.target, *features, place.ns, place.name, *resize));
+  if (!missing.empty()) {
+    settle(kube::addEphemeralContainers(deps_.target, *features, place.ns, place.name, missing,
+                                        json::str(delegate, {"metadata", "uid"})));
+  }
+  return result;
 }
 
 Result<void> TargetProvider::deletePod(const PodRecord& record,
@@ -271,7 +300,7 @@ ProviderPod TargetProvider::describe(const TargetPods::Delegate& delegate) const
   ProviderPod result = describe(pod, PodRecord{});
   result.ownership = Ownership::kMine;
   result.home_uid = delegate.home_uid;
-  const std::string home_pod = json::str(pod, {"metadata", "annotations", kAnnotationHomePod});
+  const std::string home_pod = homePodOf(pod);
   const auto slash = home_pod.find('/');
   if (slash != std::string::npos) {
     result.home_ns = home_pod.substr(0, slash);
@@ -288,7 +317,7 @@ ProviderPod TargetProvider::peekPod(const Json* pod, const std::string& home_uid
   if (record && !record->place_name.empty()) {
     place = {record->place_ns, record->place_name};
   } else if (pod) {
-    place = choosePlace(*pod);
+    place = placeFor(*pod);
   }
   const std::string recorded_uid = record ? record->provider_uid : "";
   pods_.dropEnded(home_uid, recorded_uid);
@@ -318,7 +347,12 @@ Result<ProviderPod> TargetProvider::getPod(const PodRecord& record) {
 Result<Json> TargetProvider::getPodStatus(const Json& pod, const PodRecord& record) {
   const auto delegate = find(record);
   if (!delegate) return json::object(pod, {"status"});
-  return reflect(pod, delegate->pod->parse(), {.host_ip = options_.host_ip});
+  const Json there = delegate->pod->parse();
+  if (!delegate->gone) warnings_.observe(pod, there);
+  return reflect(pod, there,
+                 {.host_ip = options_.host_ip,
+                  .hide_pod_ips = options_.cluster.pods.hide_pod_ips,
+                  .inputs_hash = inputsHash(pod)});
 }
 
 std::vector<ProviderPod> TargetProvider::getPods() {
@@ -327,7 +361,10 @@ std::vector<ProviderPod> TargetProvider::getPods() {
   return result;
 }
 
-void TargetProvider::forgetPod(const PodRecord& record) { pods_.forget(record.provider_uid); }
+void TargetProvider::forgetPod(const PodRecord& record) {
+  warnings_.forget(record.uid);
+  pods_.forget(record.provider_uid);
+}
 
 std::string TargetProvider::podNode(const PodRecord& record) {
   const auto delegate = find(record);
@@ -345,7 +382,10 @@ void TargetProvider::notifyNode(std::function<void()> changed) {
 void TargetProvider::onNamespace(const json::ObjectPtr& before, const json::ObjectPtr& after) {
   if (!before || !options_.on_refusals_outdated) return;
   const bool gone = !after;
-  const bool marked_now = after && !isMarked(before->parse()) && isMarked(after->parse());
+  const auto ours = [&](const json::ObjectPtr& ns) {
+    return isOurNamespace(ns->parse(), options_.home_id);
+  };
+  const bool marked_now = after && !ours(before) && ours(after);
   if (gone || marked_now) options_.on_refusals_outdated();
 }
 

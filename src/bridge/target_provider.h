@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "bridge/forge.h"
 #include "bridge/target_pods.h"
+#include "bridge/target_warnings.h"
 #include "kube/client.h"
 #include "kube/informer.h"
 #include "state/state_folder.h"
@@ -33,6 +34,8 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
     state::ClusterOptions cluster;
     /// Namespaces of the target changed so that a refusal may no longer hold.
     std::function<void()> on_refusals_outdated = {};
+    /// A Warning event of the target about a delegate that is not Ready.
+    TargetWarnings::Show on_warning = {};
   };
 
   TargetProvider(Deps deps, Options options);
@@ -74,7 +77,7 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
  private:
   struct Namespace {
     std::string uid;
-    bool shared = false;  ///< without our mark: others may use it too
+    bool rekey = false;  ///< others use it too, so labels of delegates are re-keyed
   };
   /// The target's namespace, made with our mark when it is missing.
   Result<Namespace> ensureNamespace(const std::string& ns);
@@ -82,13 +85,15 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   Result<std::optional<Json>> readNamespace(const std::string& ns);
   /// May pods go into this namespace object of the target?
   Result<void> checkNamespace(const std::string& ns, const Json& object) const;
-  bool isMarked(const Json& ns) const;
-  bool isShared(const std::string& ns) const;
   /// Are the labels of this home pod's delegate re-keyed? As it was made; while there is none, as
   /// it would be made now.
   bool rekeysLabels(const std::string& home_uid, const std::string& recorded_uid,
                     const PodPlace& place) const;
   std::optional<TargetPods::Delegate> find(const PodRecord& record) const;
+  /// Where a home pod without a record goes.
+  PodPlace placeFor(const Json& pod) const;
+  /// What of an update has a subresource of its own.
+  Result<void> updateContainers(const Json& pod, const Json& delegate, const ForgeContext& context);
   ForgeContext forgeContext(const PodRecord& record, std::string namespace_uid, bool rekey) const;
   ProviderPod describe(const Json& delegate, const PodRecord& record) const;
   ProviderPod describe(const TargetPods::Delegate& delegate) const;
@@ -103,6 +108,7 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   TargetPods pods_;
   kube::Reflector pod_reflector_;
   kube::Informer nodes_, namespaces_;
+  TargetWarnings warnings_;
   std::function<void()> on_synced_;
   bool pods_synced_ = false;
 };

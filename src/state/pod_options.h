@@ -27,13 +27,13 @@ struct Toleration {
 /// What an operator chose at `join` about how home pods become delegates and are shown.
 struct PodOptions {
   NamespaceStrategy namespace_strategy = NamespaceStrategy::kSame;
-  std::string namespace_text;  ///< prefix, or the single namespace
+  std::string namespace_text{};  ///< prefix, or the single namespace
   /// On every delegate, whatever its pod says.
-  std::map<std::string, std::string> node_selector;
-  std::vector<Toleration> tolerations;
+  std::map<std::string, std::string> node_selector{};
+  std::vector<Toleration> tolerations{};
   /// Globs of keys that pods may bring themselves. Nothing: anything in the clusterSelector
   /// annotation, nothing of the pod's own spec, which chose the virtual node.
-  std::optional<std::vector<std::string>> allow_node_selector, allow_tolerations;
+  std::optional<std::vector<std::string>> allow_node_selector{}, allow_tolerations{};
   bool hide_pod_ips = false;  ///< --pod-ip=hidden
 
   bool operator==(const PodOptions&) const = default;

@@ -26,18 +26,6 @@ TEST(ForgeLabels, UserSuppliedKeysOfOursAreStripped) {
   EXPECT_FALSE(metadata["annotations"].contains(kAnnotationDelegate));
 }
 
-TEST(ForgeAnnotations, TheSkipListStaysAtHome) {
-  Json home = homePod120();
-  home["metadata"]["annotations"] = R"({
-    "kubectl.kubernetes.io/last-applied-configuration": "{}",
-    "kubernetes.io/config.seen": "x", "kubernetes.io/config.source": "api",
-    "kubectl.kubernetes.io/default-container": "c", "kubernetes.io/limit-ranger": "y",
-    "example.com/kubernetes.io/config.": "z"})"_json;
-  EXPECT_EQ(forgedAnnotations(home),
-            R"({"kubectl.kubernetes.io/default-container": "c", "kubernetes.io/limit-ranger": "y",
-                "example.com/kubernetes.io/config.": "z"})"_json);
-}
-
 struct Rekey {
   std::string from, to;
 };
@@ -109,7 +97,7 @@ TEST(RekeyedLabels, WhatNamesLabelsInTheSpecFollows) {
     "matchLabelKeys": ["pod-template-hash"]}])"_json;
   spec["containers"][0]["env"] = R"([
     {"name": "APP", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
-    {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}])"_json;
+    {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}])"_json;
   spec["volumes"].push_back(R"({"name": "info", "downwardAPI": {"items": [
     {"path": "app", "fieldRef": {"fieldPath": "metadata.labels['app']"}}]}})"_json);
   spec["volumes"].push_back(R"({"name": "all", "projected": {"sources": [{"downwardAPI": {"items": [

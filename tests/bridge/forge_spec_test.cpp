@@ -29,6 +29,8 @@ INSTANTIATE_TEST_SUITE_P(
         SpecCase{"only node affinity in it", "affinity",
                  R"({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {}}})"},
         SpecCase{"home's scheduler", "schedulerName", R"("volcano")"},
+        SpecCase{"a gang of home's", "workloadRef", R"({"name": "gang"})"},
+        SpecCase{"its newer name", "schedulingGroup", R"({"name": "gang"})"},
         SpecCase{"home's gates are done", "schedulingGates", R"([{"name": "quota"}])"},
         SpecCase{"goes with its class", "priority", "1000"},
         SpecCase{"a class of home", "priorityClassName", R"("high")"},
@@ -74,8 +76,9 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(ForgeAffinity, OnlyTheNodePartIsTakenOff) {
   Json home = homePod120();
-  home["spec"]["affinity"] = R"({"nodeAffinity": {"x": 1}, "podAffinity": {"y": 2}})"_json;
-  EXPECT_EQ(forgedSpec(home)["affinity"], R"({"podAffinity": {"y": 2}})"_json);
+  home["spec"]["affinity"] =
+      R"({"nodeAffinity": {"x": 1}, "podAffinity": {"y": 2}, "affinityOf2030": 3})"_json;
+  EXPECT_EQ(forgedSpec(home)["affinity"], R"({"podAffinity": {"y": 2}, "affinityOf2030": 3})"_json);
 }
 
 TEST(ForgeForced, ServiceLinksAndTokensAreOffWhateverHomeSays) {
@@ -137,7 +140,7 @@ TEST(ForgeTokens, TokensInOtherProjectedVolumesAreTakenOutOfThem) {
     {"name": "vault", "projected": {"sources": [
       {"serviceAccountToken": {"path": "vault", "audience": "vault"}}]}},
     {"name": "mixed", "projected": {"sources": [
-      {"serviceAccountToken": {"path": "t"}},
+      {"serviceAccountToken": {"path": "t"}}, {"podCertificate": {"signerName": "x"}},
       {"downwardAPI": {"items": []}}]}}])"_json;
   home["spec"]["containers"][0]["volumeMounts"] = R"([
     {"name": "vault", "mountPath": "/vault"}, {"name": "mixed", "mountPath": "/mixed"}])"_json;

@@ -15,7 +15,8 @@ TEST(Forge, AWholePodOf120) {
   Json& annotations = delegate["metadata"]["annotations"];
   EXPECT_EQ(Json::parse(annotations[kAnnotationForgedKeys].get<std::string>()),
             R"({"labels": ["app", "app.kubernetes.io/name", "pod-template-hash"],
-                "annotations": ["team"], "images": {"c": "registry.example/app:1"}})"_json);
+                "annotations": ["team"], "images": {"c": "registry.example/app:1"},
+                "resources": {"c": {"requests": {"cpu": "100m", "memory": "64Mi"}}}})"_json);
   annotations.erase(kAnnotationForgedKeys);
   EXPECT_EQ(annotations[kAnnotationInputsHash], inputsHash(homePod120(), false));
   annotations.erase(kAnnotationInputsHash);
@@ -26,7 +27,9 @@ TEST(Forge, AWholePodOf120) {
       "labels": {"app": "web", "app.kubernetes.io/name": "web", "pod-template-hash": "5d9c7b7c8",
         "vk-bridge.io/home-cluster": "home-1", "vk-bridge.io/node": "gpu-eu",
         "vk-bridge.io/home-uid": "1803d213-dbed-4fb9-bf0d-9260911c7b2e"},
-      "annotations": {"team": "blue", "vk-bridge.io/home-pod": "shop/web-5d9c7b7c8-x2x9q"},
+      "annotations": {"team": "blue", "vk-bridge.io/home-pod": "shop/web-5d9c7b7c8-x2x9q",
+        "vk-bridge.io/home-name": "web-5d9c7b7c8-x2x9q", "vk-bridge.io/home-namespace": "shop",
+        "vk-bridge.io/home-service-account": "default"},
       "ownerReferences": [{"apiVersion": "v1", "kind": "Namespace", "name": "shop",
         "uid": "ns-uid-1", "controller": true}]},
     "spec": {
@@ -75,12 +78,6 @@ TEST(Forge, WhatCannotBeReadIsNoCrash) {
     }
     EXPECT_TRUE(admit(odd));
   }
-}
-
-TEST(Forge, ThePlaceUnderStrategySameIsHomesOwn) {
-  const PodPlace place = choosePlace(homePod120());
-  EXPECT_EQ(place.ns, "shop");
-  EXPECT_EQ(place.name, "web-5d9c7b7c8-x2x9q");
 }
 
 TEST(Forge, NothingOfHomesObjectIdentityGoesOver) {
