@@ -21,6 +21,8 @@ struct Arguments {
   RunOptions run;
   std::string status_format = "table";
   StatusOptions status;
+  std::string explain_format = "yaml";
+  ExplainOptions explain;
   LeaveOptions leave;
   GcOptions gc;
   std::int64_t leave_timeout_seconds = 300;
@@ -136,6 +138,25 @@ CLI::App* addGc(CLI::App& app, Arguments& arguments) {
   return gc;
 }
 
+CLI::App* addExplain(CLI::App& app, Arguments& arguments) {
+  CLI::App* explain = app.add_subcommand(
+      "explain", "What a pod looks like in the target cluster, and why it differs from home's");
+  CLI::Option* pod = explain->add_option("POD", arguments.explain.pod, "NAMESPACE/POD of home");
+  CLI::Option* file =
+      explain->add_option("-f,--filename", arguments.explain.file,
+                          "a Pod in a file, YAML or JSON, instead of one of home ('-': stdin)");
+  file->excludes(pod);
+  explain->add_option("--cluster", arguments.explain.cluster,
+                      "the joined cluster (default: the one whose node the pod is bound to)");
+  explain->add_option("-o,--output", arguments.explain_format, "yaml, json or diff")
+      ->check(CLI::IsMember({"yaml", "json", "diff"}));
+  explain->footer(
+      "Changes nothing and works while no bridge runs. The target is asked whose the namespace "
+      "is.\n"
+      "Example:  vk-bridge explain -f pod.yaml --cluster gpu-eu -o diff");
+  return explain;
+}
+
 CLI::App* addLeave(CLI::App& app, Arguments& arguments) {
   CLI::App* leave = app.add_subcommand("leave", "Let go of a target cluster and remove its node");
   leave->add_option("NAME", arguments.leave.name, "the joined cluster")->required();
@@ -220,11 +241,12 @@ int app(int argc, char** argv) {
   CLI::App* join_command = addJoin(parser, arguments);
   CLI::App* run_command = addRun(parser, arguments);
   CLI::App* status_command = addStatus(parser, arguments);
+  CLI::App* explain_command = addExplain(parser, arguments);
   CLI::App* leave_command = addLeave(parser, arguments);
   CLI::App* gc_command = addGc(parser, arguments);
   CLI::App* version_command = parser.add_subcommand("version", "Print the version");
-  for (CLI::App* command :
-       {join_command, run_command, status_command, leave_command, gc_command, version_command}) {
+  for (CLI::App* command : {join_command, run_command, status_command, explain_command,
+                            leave_command, gc_command, version_command}) {
     addCommon(*command, arguments.common);
   }
   try {
@@ -246,6 +268,9 @@ int app(int argc, char** argv) {
     finishJoin(arguments, *join_command);
     if (auto checked = checkJoin(arguments.join); !checked) return fail(checked.error(), kUsage);
   }
+  if (*explain_command && arguments.explain.pod.empty() && arguments.explain.file.empty()) {
+    return fail(invalid("explain takes NAMESPACE/POD, or -f FILE --cluster NAME").value(), kUsage);
+  }
 
   if (*run_command) blockSignals();
   Session session(arguments.common);
@@ -260,6 +285,10 @@ int app(int argc, char** argv) {
     done = status(session, arguments.status);
   } else if (*gc_command) {
     done = gc(session, arguments.gc);
+  } else if (*explain_command) {
+    arguments.explain.format =
+        parseExplainFormat(arguments.explain_format).value_or(ExplainFormat::kYaml);
+    done = explain(session, arguments.explain);
   } else {
     arguments.leave.timeout = std::chrono::seconds(arguments.leave_timeout_seconds);
     done = leave(session, arguments.leave);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/explain_view.h"
 #include "cli/pod_flags.h"
 #include "cli/session.h"
 #include "cli/status_view.h"
@@ -37,6 +38,14 @@ struct StatusOptions {
   std::string filter;
 };
 Result<void> status(Session& session, const StatusOptions& options);
+
+struct ExplainOptions {
+  std::string pod;      ///< NAMESPACE/POD of home, or:
+  std::string file;     ///< a Pod as YAML or JSON; "-" is standard input
+  std::string cluster;  ///< empty: the one whose node the pod is bound to
+  ExplainFormat format = ExplainFormat::kYaml;
+};
+Result<void> explain(Session& session, const ExplainOptions& options);
 
 struct LeaveOptions {
   std::string name;
