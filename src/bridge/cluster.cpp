@@ -20,6 +20,10 @@ namespace {
 
 constexpr std::chrono::seconds kPublishInterval{10};
 constexpr std::chrono::milliseconds kLeaveCheck{250};
+/// Design §7: after an absence longer than a node's lease Kubernetes may have deleted pods for no
+/// other reason; lease and node come first, then deletions, this many a second.
+constexpr std::chrono::seconds kLongAbsence{40};
+constexpr double kCarefulDeletions = 5;
 /// Design invariant 10: with an identity that was stable this long, losses are believed.
 constexpr std::chrono::minutes kBrakeTime{5};
 constexpr const char* kBrakeMessage =
@@ -170,17 +174,21 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   void evaluate() {
     const std::lock_guard one_at_a_time(deciding);  // a later verdict must not be told first
     std::optional<Verdict> next;
-    bool changed;
+    bool changed, first;
     {
       std::lock_guard lock(mutex);
       next = verdictLocked();
       if (!next) return;
+      first = !state;
       changed = state != next->state;
       if (changed) {
         since = deps.runtime.clock.wallNow();
         state_message = next->message;
       }
       state = next->state;
+    }
+    if (first && node.absence().value_or(Duration::zero()) > kLongAbsence) {
+      pods.deleteCarefully(kCarefulDeletions);
     }
     pods.setProviderState(next->state, next->message);
     if (changed) {

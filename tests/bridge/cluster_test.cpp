@@ -348,6 +348,30 @@ TEST_F(ClusterTest, OnHoldAnUnreachableTargetsNodeStaysReadyAndOnlyItsPodsDoNot)
   EXPECT_EQ(json::array(node(), {"spec", "taints"}).size(), 1u);
 }
 
+TEST_F(ClusterTest, AfterALongAbsenceTheLeaseComesFirstAndDeletionsAtABoundedRate) {
+  const auto name = [](int i) { return "p" + std::to_string(i); };
+  start();
+  for (int i = 0; i < 40; ++i) addHomePod(name(i));
+  runtime_.advance(seconds(10));
+  cluster_.reset();
+  runtime_.advance(minutes(5));
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(home_.remove("user", kube::kPods, "work", name(i), {.grace_period_seconds = 30}));
+  }
+  const std::size_t home_before = mark(home_), target_before = mark(target_);
+  start({}, seconds(2));
+  EXPECT_FALSE(writes(home_, home_before, "leases").empty());
+  const auto deletions = [&] {
+    const auto all = writes(target_, target_before, "pods");
+    return std::count_if(all.begin(), all.end(),
+                         [](const std::string& write) { return write.starts_with("delete"); });
+  };
+  EXPECT_GE(deletions(), 5);
+  EXPECT_LE(deletions(), 15);
+  runtime_.advance(minutes(1));
+  EXPECT_EQ(deletions(), 40);
+}
+
 class MassLossTest : public ClusterTest {
  protected:
   static std::string name(int i) { return "p" + std::to_string(i); }
