@@ -2,6 +2,7 @@
 
 #include "bridge/names.h"
 #include "forge_pods.h"
+#include "json/json.h"
 
 namespace vkb::bridge {
 namespace {
@@ -51,7 +52,8 @@ TEST_F(ForgedAffinity, UnderStrategySingleHomesNamespacesAreToldApartByALabel) {
     {"key": "vk-bridge.io/home-namespace", "operator": "In", "values": ["shop"]}]})"_json);
   const Json named = term(kNamed);
   EXPECT_EQ(named["namespaces"], R"(["batch"])"_json);
-  EXPECT_EQ(named["labelSelector"]["matchExpressions"][0]["values"], R"(["shop", "billing"])"_json);
+  EXPECT_EQ(json::at(named, {"labelSelector", "matchExpressions"}), R"([
+    {"key": "vk-bridge.io/home-namespace", "operator": "In", "values": ["shop", "billing"]}])"_json);
 }
 
 TEST_F(ForgedAffinity, TheLabelThatTellsThemApartIsNotRekeyed) {
