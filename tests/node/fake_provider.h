@@ -75,9 +75,10 @@ class FakeProvider final : public PodLifecycleHandler, public PodNotifier {
 
   // --- What a test makes go wrong.
   std::optional<Status> place_error, create_error, update_error, delete_error, get_error;
-  bool lose_next_create = false;  ///< it takes effect, the answer is lost
-  std::set<std::string> hidden;   ///< home UIDs whose pods the cache does not show
-  std::set<std::string> foreign;  ///< "ns/name" of other people's pods
+  bool metadata_is_input = false;  ///< users' labels and annotations reach the provider's pod
+  bool lose_next_create = false;   ///< it takes effect, the answer is lost
+  std::set<std::string> hidden;    ///< home UIDs whose pods the cache does not show
+  std::set<std::string> foreign;   ///< "ns/name" of other people's pods
   std::function<void(const PodRecord&)> on_create;
 
   std::map<std::string, Pod> pods;  ///< by home UID
@@ -93,7 +94,16 @@ class FakeProvider final : public PodLifecycleHandler, public PodNotifier {
     return PodPlace{json::str(pod, {"metadata", "namespace"}),
                     json::str(pod, {"metadata", "name"})};
   }
-  std::string inputsHash(const Json& pod) override { return json::at(pod, "spec").dump(); }
+  std::string inputsHash(const Json& pod) override {
+    std::string inputs = json::at(pod, "spec").dump();
+    if (!metadata_is_input) return inputs;
+    for (const char* kind : {"labels", "annotations"}) {
+      for (const auto& [key, value] : json::object(pod, {"metadata", kind}).items()) {
+        if (!key.starts_with("vk-bridge.io/")) inputs += key + "=" + value.dump();
+      }
+    }
+    return inputs;
+  }
 
   Result<ProviderPod> createPod(const Json& pod, const PodRecord& record) override {
     calls.push_back("create");

@@ -13,6 +13,7 @@
 #include "kube/informer.h"
 #include "memory_store.h"
 #include "node/pod_controller.h"
+#include "node/polling_notifier.h"
 #include "support/fake_cluster.h"
 
 namespace vkb::node {
@@ -22,7 +23,10 @@ class PodControllerTest : public ::testing::Test {
  protected:
   using State = PodRecord::State;
 
-  PodControllerTest() { boot(); }
+  enum class Changes { kTold, kPolled };
+  static constexpr std::chrono::seconds kPollInterval{5};
+
+  explicit PodControllerTest(Changes changes = Changes::kTold) : changes_(changes) { boot(); }
 
   /// A process starts: everything but home, provider and store is new.
   void boot() {
@@ -34,8 +38,15 @@ class PodControllerTest : public ::testing::Test {
                                .name = "home pods"});
     events_ =
         std::make_unique<kube::EventRecorder>(rt_.runtime(), *client_, logger_, "vk-bridge", "gpu");
+    if (changes_ == Changes::kPolled) {
+      poller_ = std::make_unique<PollingNotifier>(
+          rt_.runtime(), provider_, PollingNotifier::Options{.interval = kPollInterval});
+    }
+    PodLifecycleHandler& provider =
+        poller_ ? static_cast<PodLifecycleHandler&>(*poller_) : provider_;
+    PodNotifier& notifier = poller_ ? static_cast<PodNotifier&>(*poller_) : provider_;
     controller_ = std::make_unique<PodController>(
-        PodController::Deps{rt_.runtime(), *client_, *informer_, provider_, provider_, store_,
+        PodController::Deps{rt_.runtime(), *client_, *informer_, provider, notifier, store_,
                             *events_, logger_, metrics_},
         PodController::Options{.node = "gpu", .on_mass_loss = [this] { ++mass_losses_; }});
     ASSERT_TRUE(controller_->start());
@@ -48,6 +59,7 @@ class PodControllerTest : public ::testing::Test {
   }
   void shutDown() {
     controller_.reset();
+    poller_.reset();
     events_.reset();
     informer_.reset();
     client_.reset();
@@ -123,6 +135,7 @@ class PodControllerTest : public ::testing::Test {
     return result;
   }
 
+  const Changes changes_;
   test::FakeRuntime rt_;
   test::FakeCluster home_{rt_};
   test::FakeProvider provider_{rt_.clock};
@@ -133,6 +146,7 @@ class PodControllerTest : public ::testing::Test {
   std::unique_ptr<kube::Client> client_;
   std::unique_ptr<kube::Informer> informer_;
   std::unique_ptr<kube::EventRecorder> events_;
+  std::unique_ptr<PollingNotifier> poller_;
   std::unique_ptr<PodController> controller_;
 };
 
