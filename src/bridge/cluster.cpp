@@ -8,6 +8,7 @@
 #include "bridge/claim.h"
 #include "bridge/names.h"
 #include "bridge/target_provider.h"
+#include "bridge/target_stats.h"
 #include "json/json.h"
 #include "kube/call_gate.h"
 #include "kube/events.h"
@@ -83,7 +84,17 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
                .home_id = options.home_id,
                .node = name,
                .installation = options.installation_id,
-               .changed = [this] { evaluate(); }}) {}
+               .changed = [this] { evaluate(); }}),
+        streams(*deps.target, [this](const std::string& ns,
+                                     const std::string& pod) { return findStreamTarget(ns, pod); }),
+        stats({.clock = deps.runtime.clock,
+               .target = *deps.target,
+               .delegate_at = [this](const PodPlace& place) { return provider.delegateAt(place); },
+               .delegates = [this] { return provider.delegates(); },
+               .home_pod = [this](const std::string& uid) { return home_pods.byUid(uid); }},
+              {.home_id = options.home_id,
+               .node = name,
+               .from_nodes = options.config.options.metrics_from_nodes}) {}
 
   Deps deps;
   Options options;
@@ -94,6 +105,9 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   node::PodController pods;
   node::NodeController node;
   Claim claim;
+  TargetStreams streams;
+  TargetStats stats;
+  std::unique_ptr<ClusterKubelet> kubelet;  ///< null: no kubelet API
 
   /// Tasks of our own, one at a time; closed: none is under way or to come, `publish` and `left`
   /// are called no more.
@@ -113,6 +127,40 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   bool remakesLost(const Json& pod) const {
     const std::string own = json::str(pod, {"metadata", "annotations", kAnnotationOnDelegateLost});
     return own.empty() ? options.config.options.recreate_lost : own == "recreate";
+  }
+
+  /// Nothing that a user can write decides: home's pod is found among those bound to this node, its
+  /// delegate by the UID that was recorded when it was made.
+  std::optional<StreamTarget> findStreamTarget(const std::string& ns, const std::string& pod_name) {
+    const json::ObjectPtr object = home_pods.get(ns, pod_name);
+    if (!object) return std::nullopt;
+    StreamTarget found{.home_pod = object, .delegate = {}};
+    const auto record = pods.record(object->uid);
+    if (!record || record->provider_uid.empty()) return found;
+    const Json pod = object->parse();
+    const ProviderPod delegate = provider.peekPod(&pod, object->uid, &*record);
+    const bool proven =
+        delegate.ownership == ProviderPod::Ownership::kMine && delegate.uid == record->provider_uid;
+    if (proven) found.delegate = delegate.place;
+    return found;
+  }
+
+  void startKubelet() {
+    if (!options.kubelet || options.folder == nullptr) return;
+    kubelet = std::make_unique<ClusterKubelet>(
+        ClusterKubelet::Deps{
+            .runtime = deps.runtime,
+            .home = *deps.home,
+            .folder = *options.folder,
+            .logs = streams,
+            .streams = streams,
+            .stats = stats,
+            .pods = [this] { return home_pods.list(); },
+            .on_port = [this](std::uint16_t port) { provider.setKubeletPort(port); },
+            .logger = deps.logger,
+            .metrics = deps.metrics},
+        *options.kubelet, name, options.host_ip);
+    kubelet->start();
   }
 
   void onReachable(bool up, const Status& why) {
@@ -331,6 +379,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
       std::lock_guard lock(mutex);
       stopped = true;
     }
+    if (kubelet) kubelet->stop();
     node.stop();
     home_pods.stop();
     provider.stop();
@@ -373,6 +422,7 @@ Result<void> Cluster::start() {
     }
     impl->evaluate();
   });
+  self.startKubelet();
   self.later(Duration::zero(), [](Impl& impl) { impl.publishRegularly(); });
   return {};
 }

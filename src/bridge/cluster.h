@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "bridge/cluster_kubelet.h"
 #include "kube/client.h"
 #include "state/database.h"
 #include "state/state_folder.h"
@@ -36,6 +37,9 @@ class Cluster {
     std::string installation_id;  ///< holder of the claim on the target
     std::string host_ip;
     std::size_t concurrency = 32;
+    /// How the node's kubelet API is served; nothing: it has none.
+    std::optional<KubeletOptions> kubelet{};
+    const state::StateFolder* folder = nullptr;  ///< where its port and certificate are kept
   };
 
   Cluster(Deps deps, Options options);

@@ -28,6 +28,30 @@ std::vector<kube::Permission> homePermissions() {
   };
 }
 
+std::vector<kube::Permission> homeAccessPermissions() {
+  constexpr kube::Resource kTokenReviews{"authentication.k8s.io", "v1", "tokenreviews", false};
+  constexpr kube::Resource kAccessReviews{"authorization.k8s.io", "v1", "subjectaccessreviews",
+                                          false};
+  return {permission("create", kTokenReviews), permission("create", kAccessReviews)};
+}
+
+std::vector<kube::Permission> targetStreamPermissions() {
+  std::vector<kube::Permission> wanted{permission("get", kube::kPods, "", "log")};
+  for (const char* subresource : {"exec", "attach", "portforward"}) {
+    // WebSocket clients come with GET, which newer servers want to see allowed as create too.
+    for (const char* verb : {"create", "get"}) {
+      wanted.push_back(permission(verb, kube::kPods, "", subresource));
+    }
+  }
+  return wanted;
+}
+
+std::vector<kube::Permission> targetMetricsPermissions(bool from_nodes) {
+  constexpr kube::Resource kPodMetrics{"metrics.k8s.io", "v1beta1", "pods", true};
+  if (from_nodes) return {permission("get", kube::kNodes, "", "proxy")};
+  return {permission("list", kPodMetrics)};
+}
+
 std::vector<kube::Permission> targetPermissions(const std::string& claim_namespace) {
   return {
       permission("get", kube::kPods),

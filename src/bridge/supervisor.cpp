@@ -58,7 +58,9 @@ struct Supervisor::Impl : std::enable_shared_from_this<Supervisor::Impl> {
         Cluster::Options{.config = config,
                          .home_id = options.home_id,
                          .installation_id = options.installation_id,
-                         .host_ip = options.host_ip});
+                         .host_ip = options.host_ip,
+                         .kubelet = options.kubelet,
+                         .folder = &deps.folder});
     if (auto started = cluster->start(); !started) return failure(started.error());
     return cluster;
   }

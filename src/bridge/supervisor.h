@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "bridge/cluster_kubelet.h"
 #include "kube/client.h"
 #include "state/database.h"
 #include "state/state_folder.h"
@@ -34,6 +35,7 @@ class Supervisor {
     std::string home_id;
     std::string installation_id;
     std::string host_ip;
+    std::optional<KubeletOptions> kubelet{};  ///< of every node; nothing: none has a kubelet API
   };
 
   Supervisor(Deps deps, Options options);

@@ -425,6 +425,14 @@ TargetProvider::NodeCount TargetProvider::nodeCount() const {
   return count;
 }
 
+void TargetProvider::setKubeletPort(std::uint16_t port) {
+  {
+    std::lock_guard lock(mutex_);
+    if (std::exchange(kubelet_port_, port) == port) return;
+  }
+  node_changed_();
+}
+
 Json TargetProvider::node() {
   Resources total;
   Json info;
@@ -453,6 +461,10 @@ Json TargetProvider::node() {
     status["addresses"].push_back(address("InternalIP", options_.host_ip));
   }
   status["addresses"].push_back(address("Hostname", options_.node));
+  {
+    std::lock_guard lock(mutex_);
+    if (kubelet_port_ != 0) status["daemonEndpoints"]["kubeletEndpoint"]["Port"] = kubelet_port_;
+  }
   if (nodes_.hasSynced()) {
     status["capacity"] = toCapacity(total);
     status["allocatable"] = status["capacity"];

@@ -49,6 +49,14 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   void retryNow();
   /// gitVersion of the target; empty until known. Read by ping().
   std::string version() const;
+  /// The delegate of ours that has this name in the target now.
+  std::optional<TargetPods::Delegate> delegateAt(const PodPlace& place) const {
+    return pods_.at(place.ns, place.name);
+  }
+  /// All of them.
+  std::vector<TargetPods::Delegate> delegates() const { return pods_.delegates(); }
+  /// The node says from now on where its kubelet API listens.
+  void setKubeletPort(std::uint16_t port);
   struct NodeCount {
     int ready = 0, total = 0;
   };
@@ -105,6 +113,7 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   std::function<void()> node_changed_ = [] {};
   mutable std::mutex mutex_;
   std::string version_;
+  std::uint16_t kubelet_port_ = 0;  ///< 0: none
   TargetPods pods_;
   kube::Reflector pod_reflector_;
   kube::Informer nodes_, namespaces_;

@@ -17,7 +17,7 @@ struct Arguments {
   std::vector<std::string> allow_namespaces;
   std::string namespace_strategy, pod_ip;
   std::vector<std::string> node_selector, tolerations, allow_node_selector, allow_tolerations;
-  std::string labels, claim_namespace, on_delegate_lost, when_unreachable;
+  std::string labels, claim_namespace, on_delegate_lost, when_unreachable, metrics;
   RunOptions run;
   std::string status_format = "table";
   StatusOptions status;
@@ -93,6 +93,10 @@ CLI::App* addJoin(CLI::App& app, Arguments& arguments) {
                    "while the target does not answer, its node is 'not-ready' (default: Kubernetes "
                    "evicts its pods after their tolerations) or on 'hold' (nothing is evicted)")
       ->check(CLI::IsMember({"not-ready", "hold"}));
+  join->add_option("--metrics", arguments.metrics,
+                   "for kubectl top: 'api' (default) asks the target's metrics.k8s.io, 'nodes' its "
+                   "nodes' kubelets, which needs the right nodes/proxy")
+      ->check(CLI::IsMember({"api", "nodes"}));
   join->add_option("--claim-namespace", arguments.claim_namespace,
                    "namespace of the target for the Lease that keeps other bridges away (default: "
                    "vk-bridge)");
@@ -112,6 +116,25 @@ CLI::App* addRun(CLI::App& app, Arguments& arguments) {
       ->capture_default_str();
   run->add_option("--node-address", arguments.run.node_address,
                   "InternalIP of the virtual nodes (default: this machine's towards home)");
+  bridge::KubeletOptions& kubelet = arguments.run.kubelet;
+  run->add_option("--kubelet-port-base", kubelet.port_base,
+                  "first port for the nodes' kubelet APIs (logs, exec, …); a node keeps the one it "
+                  "got first")
+      ->check(CLI::Range(1, 65535))
+      ->capture_default_str();
+  CLI::Option* cert = run->add_option(
+      "--kubelet-cert", kubelet.cert_file,
+      "their serving certificate, read again when it changes (default: self-signed, one a node)");
+  CLI::Option* key = run->add_option("--kubelet-key", kubelet.key_file, "and its private key");
+  cert->needs(key);
+  key->needs(cert);
+  run->add_option("--kubelet-client-ca", kubelet.client_ca_file,
+                  "authorities of their client certificates (default: home's own, from "
+                  "kube-system/extension-apiserver-authentication)");
+  run->add_flag(
+      "--kubelet-anonymous", kubelet.anonymous,
+      "let who shows neither certificate nor token be system:anonymous there, for home to "
+      "decide on (default: refused)");
   return run;
 }
 
@@ -210,6 +233,9 @@ void finishJoin(Arguments& arguments, const CLI::App& join) {
   }
   if (join.count("--when-unreachable") > 0) {
     arguments.join.hold_unreachable = arguments.when_unreachable == "hold";
+  }
+  if (join.count("--metrics") > 0) {
+    arguments.join.metrics_from_nodes = arguments.metrics == "nodes";
   }
   if (join.count("--claim-namespace") > 0) {
     arguments.join.claim_namespace = arguments.claim_namespace;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "bridge/cluster_kubelet.h"
 #include "cli/explain_view.h"
 #include "cli/pod_flags.h"
 #include "cli/session.h"
@@ -21,7 +22,7 @@ struct JoinOptions {
   std::optional<bool> keep_labels{};
   PodFlags pods{};
   std::optional<std::string> claim_namespace{};
-  std::optional<bool> recreate_lost{}, hold_unreachable{};
+  std::optional<bool> recreate_lost{}, hold_unreachable{}, metrics_from_nodes{};
   bool take_over = false;
 };
 Result<void> join(Session& session, const JoinOptions& options);
@@ -29,6 +30,7 @@ Result<void> join(Session& session, const JoinOptions& options);
 struct RunOptions {
   std::string listen = "127.0.0.1:10255";
   std::string node_address;
+  bridge::KubeletOptions kubelet{};
 };
 /// Until SIGTERM or SIGINT, which the caller has blocked in every thread.
 Result<void> run(Session& session, const RunOptions& options);

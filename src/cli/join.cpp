@@ -53,6 +53,18 @@ Result<void> checkPermissions(const char* which, kube::Client& client,
                   .retry = Retry::kNever});
 }
 
+/// Rights that pods do not need: without them only `what` is missing. To stderr; the join goes on.
+void warnOfMissing(const char* which, const std::string& what, kube::Client& client,
+                   std::vector<kube::Permission> wanted) {
+  const auto missing = kube::missingPermissions(client, std::move(wanted));
+  if (!missing || missing->empty()) return;
+  std::string list;
+  for (const auto& permission : *missing) list += "\n  " + kube::toString(permission);
+  std::fprintf(stderr,
+               "vk-bridge: warning: %s: the %s cluster does not allow this kubeconfig's user:%s\n",
+               what.c_str(), which, list.c_str());
+}
+
 std::string claimNamespace(const JoinOptions& options) {
   return options.claim_namespace.value_or(state::ClusterOptions{}.claim_namespace);
 }
@@ -140,6 +152,7 @@ Result<state::ClusterConfig> makeConfig(const JoinOptions& options, const Target
   if (options.claim_namespace) config.options.claim_namespace = *options.claim_namespace;
   if (options.recreate_lost) config.options.recreate_lost = *options.recreate_lost;
   if (options.hold_unreachable) config.options.hold_unreachable = *options.hold_unreachable;
+  if (options.metrics_from_nodes) config.options.metrics_from_nodes = *options.metrics_from_nodes;
   return config;
 }
 
@@ -204,6 +217,14 @@ Result<void> join(Session& session, const JoinOptions& options) {
       !may) {
     return may;
   }
+
+  const bool from_nodes = options.metrics_from_nodes.value_or(false);
+  warnOfMissing("target", "kubectl logs, exec, attach, cp or port-forward will not work",
+                *target->client, bridge::targetStreamPermissions());
+  warnOfMissing("target", "kubectl top will show nothing", *target->client,
+                bridge::targetMetricsPermissions(from_nodes));
+  warnOfMissing("home", "nobody will be let in to logs, exec and metrics", *home->client,
+                bridge::homeAccessPermissions());
 
   auto folder = state::StateFolder::open(session.options().stateDir());
   if (!folder) return failure(folder.error());

@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <csignal>
 #include <cstdio>
 
@@ -7,6 +9,14 @@
 
 namespace vkb::cli {
 namespace {
+
+/// Every session of the kubelet API takes two descriptors; the usual soft limit is 1024.
+void raiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 int waitForSignal() {
   sigset_t signals;
@@ -21,13 +31,14 @@ int waitForSignal() {
 }  // namespace
 
 Result<void> run(Session& session, const RunOptions& options) {
+  raiseDescriptorLimit();
   auto folder = state::StateFolder::open(session.options().stateDir());
   if (!folder) return failure(folder.error());
   const auto clusters = folder->clusters();
   if (!clusters) return failure(clusters.error());
   auto home = session.connectHome();
   if (!home) return failure(home.error());
-  auto server = Server::start(session, *folder, *home, options.node_address);
+  auto server = Server::start(session, *folder, *home, options.node_address, options.kubelet);
   if (!server) return failure(server.error());
 
   const auto not_served = [&]() -> std::vector<std::string> {

@@ -25,7 +25,8 @@ std::string localAddressTowards(const std::string& server) {
 
 Result<std::unique_ptr<Server>> Server::start(Session& session, state::StateFolder folder,
                                               const Session::Home& home,
-                                              const std::string& node_address) {
+                                              const std::string& node_address,
+                                              std::optional<bridge::KubeletOptions> kubelet) {
   auto lock = state::StateLock::acquire(folder);
   if (!lock) return failure(lock.error());
   if (auto bound = folder.bindHome(home.id); !bound) return failure(bound.error());
@@ -68,11 +69,11 @@ Result<std::unique_ptr<Server>> Server::start(Session& session, state::StateFold
           },
           .logger = session.logger(),
           .metrics = session.metrics()},
-      bridge::Supervisor::Options{.home_id = home.id,
-                                  .installation_id = server->folder_.installationId(),
-                                  .host_ip = node_address.empty()
-                                                 ? localAddressTowards(home.access.server)
-                                                 : node_address});
+      bridge::Supervisor::Options{
+          .home_id = home.id,
+          .installation_id = server->folder_.installationId(),
+          .host_ip = node_address.empty() ? localAddressTowards(home.access.server) : node_address,
+          .kubelet = std::move(kubelet)});
 
   const auto reconcile = [supervisor = server->supervisor_.get(), &session] {
     if (auto done = supervisor->reconcile(); !done) {

@@ -15,7 +15,8 @@ class Server {
  public:
   static Result<std::unique_ptr<Server>> start(Session& session, state::StateFolder folder,
                                                const Session::Home& home,
-                                               const std::string& node_address);
+                                               const std::string& node_address,
+                                               std::optional<bridge::KubeletOptions> kubelet = {});
   /// As stop().
   ~Server();
   /// Finishes what is under way, starts nothing new.

@@ -202,6 +202,16 @@ Quantity Quantity::floorUnits() const {
   return result;
 }
 
+std::int64_t Quantity::nano() const {
+  constexpr Int kMost = std::numeric_limits<std::int64_t>::max();
+  constexpr Int kLeast = std::numeric_limits<std::int64_t>::min();
+  return static_cast<std::int64_t>(std::clamp(nano_, kLeast, kMost));
+}
+
+std::int64_t Quantity::units() const {
+  return static_cast<std::int64_t>(floorUnits().nano_ / kNanoPerUnit);
+}
+
 std::string Quantity::toString() const {
   if (isZero()) return "0";
   // apimachinery prints small or fractional binary quantities in decimal, so that nothing is lost.

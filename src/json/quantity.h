@@ -28,6 +28,9 @@ class Quantity {
   bool isNegative() const { return nano_ < 0; }
   /// Largest whole number not above it (extended resources come in whole units).
   Quantity floorUnits() const;
+  /// In 10^-9 units and in whole ones, rounded down; both stop at the ends of their type.
+  std::int64_t nano() const;
+  std::int64_t units() const;
   /// Canonical form, e.g. "1500m", "12Gi", "3".
   std::string toString() const;
 

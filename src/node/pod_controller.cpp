@@ -171,6 +171,10 @@ PodController::Counts PodController::counts() const {
   return {.pods = impl_->records.size(), .active = impl_->queue.active()};
 }
 
+std::optional<PodRecord> PodController::record(const std::string& uid) const {
+  return impl_->records.find(uid);
+}
+
 void PodController::stop() { impl_->queue.shutdown(); }
 
 }  // namespace vkb::node

@@ -71,6 +71,8 @@ class PodController {
   /// failed and removed, records forgotten. Blocks. Returns what may still run there.
   Result<std::vector<PodRecord>> abandonAll();
   Counts counts() const;
+  /// What is remembered of a home pod; nothing when there is no record.
+  std::optional<PodRecord> record(const std::string& uid) const;
   /// Finishes what is under way, starts nothing new.
   void stop();
 

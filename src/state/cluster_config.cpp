@@ -43,7 +43,8 @@ std::string formatClusterConfig(const ClusterConfig& config) {
         {"keepLabels", config.options.keep_labels},
         {"claimNamespace", config.options.claim_namespace},
         {"onDelegateLost", config.options.recreate_lost ? "recreate" : "fail"},
-        {"whenUnreachable", config.options.hold_unreachable ? "hold" : "not-ready"}}},
+        {"whenUnreachable", config.options.hold_unreachable ? "hold" : "not-ready"},
+        {"metrics", config.options.metrics_from_nodes ? "nodes" : "api"}}},
   };
   writePodOptions(config.options.pods, value["options"]);
   // Bytes that are not UTF-8 can only come from a user's flag; they must not throw.
@@ -83,6 +84,7 @@ Result<ClusterConfig> parseClusterConfig(std::string_view text, const std::strin
   if (!claim_namespace.empty()) config.options.claim_namespace = claim_namespace;
   config.options.recreate_lost = json::str(*value, {"options", "onDelegateLost"}) == "recreate";
   config.options.hold_unreachable = json::str(*value, {"options", "whenUnreachable"}) == "hold";
+  config.options.metrics_from_nodes = json::str(*value, {"options", "metrics"}) == "nodes";
   return config;
 }
 

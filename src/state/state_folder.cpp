@@ -183,6 +183,21 @@ Result<void> StateFolder::writeConfig(const ClusterConfig& config) {
   return writeFile(path_ / kClusters / config.name / kConfig, formatClusterConfig(config));
 }
 
+Result<std::optional<std::string>> StateFolder::readNodeFile(const std::string& name,
+                                                             const std::string& file) const {
+  if (auto good = checkClusterName(name); !good) return failure(good.error());
+  return readFile(path_ / kClusters / name / file);
+}
+
+Result<void> StateFolder::writeNodeFile(const std::string& name, const std::string& file,
+                                        const std::string& content) const {
+  auto existing = cluster(name);
+  if (!existing) return failure(existing.error());
+  // A cluster that has just left must not come back as an empty folder.
+  if (!*existing) return invalid("no cluster is joined under the name \"" + name + "\"");
+  return writeFile(path_ / kClusters / name / file, content);
+}
+
 Result<void> StateFolder::removeCluster(const std::string& name) {
   if (auto good = checkClusterName(name); !good) return good;
   const fs::path folder = path_ / kClusters / name;

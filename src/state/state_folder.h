@@ -21,8 +21,9 @@ struct ClusterOptions {
   PodOptions pods{};
   /// Namespace of the claim's Lease in the target.
   std::string claim_namespace = "vk-bridge";
-  bool recreate_lost = false;     ///< --on-delegate-lost=recreate
-  bool hold_unreachable = false;  ///< --when-unreachable=hold
+  bool recreate_lost = false;       ///< --on-delegate-lost=recreate
+  bool hold_unreachable = false;    ///< --when-unreachable=hold
+  bool metrics_from_nodes = false;  ///< --metrics=nodes: through nodes/proxy of the target
 
   bool operator==(const ClusterOptions&) const = default;
 };
@@ -75,6 +76,14 @@ class StateFolder {
   /// Writes the kubeconfig first, cluster.json last: a folder without cluster.json does not exist.
   Result<void> writeCluster(const ClusterConfig& config, const std::string& kubeconfig);
   Result<void> writeConfig(const ClusterConfig& config);
+  /// A small file of one cluster's node, which `run` alone writes and which goes with the cluster;
+  /// `file` is one of the names below.
+  static constexpr const char* kKubeletPort = "kubelet-port";
+  static constexpr const char* kKubeletCertificate = "kubelet.pem";
+  Result<std::optional<std::string>> readNodeFile(const std::string& name,
+                                                  const std::string& file) const;
+  Result<void> writeNodeFile(const std::string& name, const std::string& file,
+                             const std::string& content) const;
   Result<void> removeCluster(const std::string& name);
 
  private:
