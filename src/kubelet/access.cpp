@@ -85,9 +85,25 @@ std::string bearerToken(const std::string& authorization) {
   return token.find_first_of(" \t") == std::string::npos ? token : "";
 }
 
+bool Access::mayAskAboutToken() {
+  const TimePoint now = clock_.now();
+  const std::lock_guard lock(mutex_);
+  const std::chrono::duration<double> passed = asked_ ? now - *asked_ : Duration::zero();
+  asked_ = now;
+  tokens_to_ask_ = std::min(kTokenBurst, tokens_to_ask_ + passed.count() * kTokensPerSecond);
+  if (tokens_to_ask_ < 1) return false;
+  tokens_to_ask_ -= 1;
+  return true;
+}
+
 Result<std::optional<User>> Access::authenticate(const std::string& token) {
   const std::string key = digestOf(token);
   if (auto known = tokens_.find(key)) return *known;
+  if (!mayAskAboutToken()) {
+    return failure({.code = 429,
+                    .reason = "TooManyRequests",
+                    .message = "too many tokens that nobody has seen before"});
+  }
   const auto review = home_.create(kTokenReviews, "",
                                    {{"apiVersion", "authentication.k8s.io/v1"},
                                     {"kind", "TokenReview"},

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,17 +31,26 @@ std::string bearerToken(const std::string& authorization);
 /// Thread-safe; calls block while home is asked.
 class Access {
  public:
+  static constexpr double kTokensPerSecond = 50, kTokenBurst = 200;
+
   Access(const Clock& clock, kube::Writer& home)
-      : home_(home), tokens_(clock, 4096), verdicts_(clock, 4096) {}
+      : clock_(clock), home_(home), tokens_(clock, 4096), verdicts_(clock, 4096) {}
 
   /// By TokenReview, for home's own audiences: a token made for somebody else is nobody's. Nothing:
-  /// home does not know it.
+  /// home does not know it. Strangers can make tokens up as fast as they like, so that home is
+  /// asked about 50 new ones a second, 200 at once; code 429 beyond that.
   Result<std::optional<User>> authenticate(const std::string& token);
   /// By SubjectAccessReview on `node`.
   Result<bool> allows(const User& user, const Attributes& attributes, const std::string& node);
 
  private:
+  bool mayAskAboutToken();
+
+  const Clock& clock_;
   kube::Writer& home_;
+  std::mutex mutex_;
+  double tokens_to_ask_ = kTokenBurst;  ///< guarded by mutex_, as its time
+  std::optional<TimePoint> asked_;
   ExpiringCache<std::optional<User>> tokens_;  ///< by the token's SHA-256
   ExpiringCache<bool> verdicts_;               ///< by what was asked
 };

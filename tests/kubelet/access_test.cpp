@@ -123,6 +123,17 @@ TEST_F(AccessTest, WhatCannotBeAskedIsNoYesAndIsNotRemembered) {
   EXPECT_TRUE(access_.authenticate("good")->has_value());
 }
 
+TEST_F(AccessTest, AFloodOfMadeUpTokensDoesNotReachHome) {
+  for (int i = 0; i < 1000; ++i) access_.authenticate("made up " + std::to_string(i));
+  EXPECT_EQ(asked_, 200);
+  EXPECT_EQ(access_.authenticate("good").error().code, 429);
+  runtime_.advance(seconds(1));
+  EXPECT_TRUE(access_.authenticate("good")->has_value());
+  for (int i = 0; i < 1000; ++i) access_.authenticate("more " + std::to_string(i));
+  EXPECT_EQ(asked_, 250);
+  EXPECT_TRUE(access_.authenticate("good")->has_value()) << "who is known is not asked about";
+}
+
 TEST(BearerTokenTest, IsOneWordAfterBearer) {
   EXPECT_EQ(bearerToken("Bearer abc"), "abc");
   EXPECT_EQ(bearerToken("bearer abc"), "abc");
