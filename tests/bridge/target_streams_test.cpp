@@ -60,34 +60,18 @@ class TargetStreamsTest : public ::testing::Test, public kube::Streamer {
     return stream ? Status{} : stream.error();
   }
 
-  json::ObjectPtr home_pod_ = json::makeObject(Json{
-    {"metadata", {{"name", "web"}, {"namespace", "work"}, {"uid", "h1"}}},
-        {"spec", {{"containers", {{{"name", "main"}}}}}}, {
-      "status", {
-        {
-          "containerStatuses", {
-            {
-              {"name", "main"}, {
-                "state", {
-                  {
-                    "waiting", {
-                      { "reason", "NameTaken" }
-                    }
-                  }
-                }
-              }
-            }
-          }
-        }
-      }
-    }}});
-PodPlace delegate_{"vkb-work", "web-1a2b3c4d"};
-net::HttpResponse answer_{200, {}, ""};
-std::vector<net::HttpRequest> requests_;
-test::FakeRuntime runtime_;
-test::FakeCluster target_{runtime_};
-std::unique_ptr<kube::Client> client_;
-std::unique_ptr<TargetStreams> streams_;
+  json::ObjectPtr home_pod_ = *json::makeObject(R"({
+    "metadata": {"name": "web", "namespace": "work", "uid": "h1"},
+    "spec": {"containers": [{"name": "main"}]},
+    "status": {"containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "NameTaken"}}}]}
+  })");
+  PodPlace delegate_{"vkb-work", "web-1a2b3c4d"};
+  net::HttpResponse answer_{200, {}, ""};
+  std::vector<net::HttpRequest> requests_;
+  test::FakeRuntime runtime_;
+  test::FakeCluster target_{runtime_};
+  std::unique_ptr<kube::Client> client_;
+  std::unique_ptr<TargetStreams> streams_;
 };
 
 class TargetStreamsTest::StreamingClient final : public kube::Client {
