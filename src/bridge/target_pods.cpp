@@ -79,6 +79,18 @@ void TargetPods::remember(const std::string& delegate_uid, const std::string& ho
   recorded_[delegate_uid] = home_uid;
 }
 
+void TargetPods::learn(const json::ObjectPtr& object, const std::string& home_uid) {
+  bool usage;
+  {
+    std::lock_guard lock(mutex_);
+    recorded_[object->uid] = home_uid;
+    if (delegates_.contains(object->uid)) return;
+    upsertLocked(object);
+    usage = std::exchange(usage_changed_, false);
+  }
+  notify({home_uid}, usage);
+}
+
 void TargetPods::forget(const std::string& delegate_uid) {
   std::lock_guard lock(mutex_);
   recorded_.erase(delegate_uid);
@@ -112,6 +124,10 @@ void TargetPods::replace(std::vector<json::ObjectPtr> items) {
       if (!delegate.gone && !present.contains(uid)) missing.push_back(uid);
     }
     // Absence from a list is no proof of anything: gone, but not seen to go.
+    // Made by us, and gone before it was ever seen: nothing else will tell of it.
+    for (const auto& [uid, home_uid] : recorded_) {
+      if (!present.contains(uid) && !delegates_.contains(uid)) changed.push_back(home_uid);
+    }
     if (!base::protects(base::Protection::kRelistDiff)) missing.clear();
     for (const auto& uid : missing) changed.push_back(removeLocked(uid, nullptr, false));
     std::vector<std::string> foreign_gone;
@@ -141,6 +157,8 @@ void TargetPods::remove(json::ObjectPtr object) {
   bool usage;
   {
     std::lock_guard lock(mutex_);
+    // One that we know of and never saw (a lost record, labels taken off): its end counts.
+    if (recorded_.contains(object->uid)) upsertLocked(object);
     changed = removeLocked(object->uid, object, true);
     usage_changed_ |= setForeignLocked(object->uid, {});
     usage = std::exchange(usage_changed_, false);

@@ -49,6 +49,8 @@ class TargetPods final : public kube::ReflectorSink {
   /// This UID is a delegate's whatever its labels say. Call before the watch starts for what the
   /// records know, and after each create.
   void remember(const std::string& delegate_uid, const std::string& home_uid);
+  /// A GET found this delegate of a home pod. Where the watch told of it already, that is newer.
+  void learn(const json::ObjectPtr& object, const std::string& home_uid);
   /// Nobody asks for this delegate any more.
   void forget(const std::string& delegate_uid);
   Resources foreignUsage() const;

@@ -338,10 +338,17 @@ ProviderPod TargetProvider::peekPod(const Json* pod, const std::string& home_uid
 }
 
 Result<ProviderPod> TargetProvider::getPod(const PodRecord& record) {
+  // Before the GET, so that an end that the watch tells of meanwhile is not missed.
+  if (!record.provider_uid.empty()) pods_.remember(record.provider_uid, record.uid);
   auto found = deps_.target.get(kube::kPods, record.place_ns, record.place_name);
   if (!found) return failure(found.error());
   if (!*found) return ProviderPod{};
-  return describe(**found, record);
+  ProviderPod pod = describe(**found, record);
+  // Without our labels, and with a record that was rebuilt, the cache took it for somebody else's.
+  if (pod.ownership == Ownership::kMine && pod.uid == record.provider_uid) {
+    pods_.learn(json::makeObject(**found), record.uid);
+  }
+  return pod;
 }
 
 Result<Json> TargetProvider::getPodStatus(const Json& pod, const PodRecord& record) {

@@ -72,6 +72,32 @@ TEST_F(TargetPodsTest, ADelegateIsFoundByItsLabelAndByItsRecordedUid) {
   EXPECT_THAT(told_, ElementsAre("h1"));
 }
 
+TEST_F(TargetPodsTest, ARecordedDelegateThatAListLacksIsToldAlthoughItWasNeverSeen) {
+  pods_.remember("d1", "h1");
+  pods_.remember("d2", "h2");
+  list({delegate("b", "d2", "h2")});
+  EXPECT_THAT(told_, ElementsAre("h1", "h2"));
+}
+
+TEST_F(TargetPodsTest, ADelegateWithoutLabelsIsLearntFromAGetUnlessTheWatchKnowsBetter) {
+  see(pod("a", "d1"));
+  EXPECT_EQ(found("h1", "d1"), "");
+  EXPECT_EQ(foreignCpu(), "1");
+  pods_.learn(json::makeObject(pod("a", "d1")), "h1");
+  EXPECT_EQ(found("h1", "d1"), "d1");
+  EXPECT_EQ(foreignCpu(), "0");
+  loseSight(pod("a", "d1"));
+  pods_.learn(json::makeObject(pod("a", "d1")), "h1");
+  EXPECT_EQ(found("h1", "d1"), "d1 gone");
+}
+
+TEST_F(TargetPodsTest, TheEndOfARecordedDelegateThatWasNeverSeenIsTold) {
+  pods_.remember("d1", "h1");
+  loseSight(pod("a", "d1"));
+  EXPECT_THAT(told_, ElementsAre("h1"));
+  EXPECT_EQ(found("h1", "d1"), "d1 gone");
+}
+
 TEST_F(TargetPodsTest, DelegatesOfAnotherNodeOrHomeAreForeign) {
   Json other_node = delegate("a", "d1", "h1"), other_home = delegate("b", "d2", "h2");
   other_node["metadata"]["labels"][kLabelNode] = "t2";
