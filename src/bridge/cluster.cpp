@@ -240,6 +240,9 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     }
     pods.setProviderState(next->state, next->message);
     if (changed) {
+      const bool writable =
+          next->state == ProviderState::kReady || next->state == ProviderState::kLeaving;
+      if (writable) provider.retryNow();  // what is written is to be seen, too
       tellNode();
       publish();
     }

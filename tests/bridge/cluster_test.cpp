@@ -260,6 +260,19 @@ TEST_F(ClusterTest, AfterALongOutageTheWatchesGoOnAsSoonAsTheNodeIsReady) {
   EXPECT_EQ(condition(node(), "Ready").substr(0, 4), "True");
 }
 
+TEST_F(ClusterTest, OnceTheRightClusterAnswersAgainTheWatchesGoOnAtOnce) {
+  start();
+  swapTarget();
+  runtime_.advance(minutes(20));
+  target_.setDown(true);
+  runtime_.advance(seconds(1));
+  target_.setClusterId(target_id_);
+  target_.setDown(false);
+  runtime_.advance(seconds(25));  // two pings
+  EXPECT_EQ(condition(node(), "Ready").substr(0, 4), "True");
+  EXPECT_EQ(target_.openWatches(kBridge), 3u);
+}
+
 TEST_F(ClusterTest, OneLostPingIsNoOutage) {
   start();
   addHomePod("a");
