@@ -70,6 +70,13 @@ HomePods::View HomePods::view(const std::string& uid) {
   return view;
 }
 
+void HomePods::changed(const json::ObjectPtr& before, const json::ObjectPtr& after) {
+  if (!before || !after || before->uid != after->uid) return;
+  if (version(after->resource_version) >= version(before->resource_version)) return;
+  std::lock_guard lock(mutex_);
+  written_.erase(after->uid);
+}
+
 Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired,
                                       const Json& annotations) {
   const auto patch = podStatusPatch(pod, desired, annotations);

@@ -27,6 +27,10 @@ class HomePods {
   };
   View view(const std::string& uid);
 
+  /// A newer version reached the cache. One with a lower resourceVersion tells that home itself
+  /// went back in time (an etcd restored from a backup): what our writes answered never happened.
+  void changed(const json::ObjectPtr& before, const json::ObjectPtr& after);
+
   enum class Told {
     kSent,
     kAlready,  ///< home shows it; nothing was sent

@@ -59,6 +59,7 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
   /// under way, ends the wait only if it is another question: else our own status patches would
   /// turn every backoff into a loop.
   void onHomePod(const json::ObjectPtr& before, const json::ObjectPtr& after) {
+    homes.changed(before, after);
     const std::string& uid = (after ? after : before)->uid;
     const bool answer_pending = queue.isBackingOff(uid) || queue.isRunning(uid);
     if (!before || !after || before->uid != after->uid || !answer_pending) {
@@ -126,6 +127,10 @@ void PodController::setProviderState(ProviderState state, const std::string& mes
     if (impl_->state == state) return;
     impl_->state = state;
     impl_->state_message = message;
+  }
+  {
+    std::lock_guard lock(impl_->context.mutex);
+    impl_->context.marked.clear();
   }
   impl_->wakeAll();
 }

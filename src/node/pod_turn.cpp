@@ -269,6 +269,12 @@ Result<void> PodTurn::sayLastWords() {
 }
 
 PodTurn::Step PodTurn::markUnreachable() {
+  {
+    // Whoever says otherwise afterwards may be another bridge, which does reach the target: to
+    // contradict each other without end helps nobody.
+    std::lock_guard lock(c_.mutex);
+    if (c_.marked.contains(uid_)) return {};
+  }
   const Json status = unreachableStatus(home_.pod(), nodeReadyReason(target_), target_message_,
                                         json::formatTime(wallNow()));
   if (auto told = c_.homes.tell(home_.pod(), status, nullptr); !told) {
@@ -279,6 +285,8 @@ PodTurn::Step PodTurn::markUnreachable() {
     record_->last_error = std::string(toString(target_)) + ": " + target_message_;
     if (auto written = put(); !written) return {.outcome = Outcome::failed(written.error())};
   }
+  std::lock_guard lock(c_.mutex);
+  c_.marked.insert(uid_);
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/rate_limiter.h"
 #include "node/home_pods.h"
@@ -40,6 +41,9 @@ struct PodTurnContext {
   std::unordered_map<std::string, TimePoint> may_delete_at{};
   /// Inputs hash for which the provider refused for good; nothing is tried until it changes.
   std::unordered_map<std::string, std::string> refused{};
+  /// Home was told that nothing is known of these UIDs: once for each change of the provider's
+  /// state (design §7).
+  std::unordered_set<std::string> marked{};
 };
 
 /// One turn of one home pod UID: observe, plan, act; repeated while acting only wrote things down.

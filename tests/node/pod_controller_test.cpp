@@ -393,6 +393,42 @@ TEST_F(PodControllerTest, UnreachableTakesReadyAwayOnceAndGivesItBack) {
   EXPECT_EQ(lastError(uid), "");
 }
 
+TEST_F(PodControllerTest, HomeRestoredFromABackupIsToldAnew) {
+  begin();
+  addRunning("web");
+  controller_->setProviderState(ProviderState::kUnreachable, "no route");
+  rt_.settle();
+  const auto backup = home_.snapshot();
+  controller_->setProviderState(ProviderState::kReady, "");
+  rt_.settle();
+  ASSERT_EQ(ready("web"), "True");
+  home_.restore(*backup);
+  ASSERT_EQ(ready("web"), "False");
+  rt_.advance(minutes(1));
+  EXPECT_EQ(ready("web"), "True");
+}
+
+TEST_F(PodControllerTest, WhoeverContradictsAnUnreachableProviderIsNotAnswered) {
+  begin();
+  addRunning("web");
+  controller_->setProviderState(ProviderState::kUnreachable, "no route");
+  rt_.settle();
+  ASSERT_EQ(ready("web"), "False");
+  // Another bridge of this home, say, that does reach the provider.
+  home_.setPodStatus("default", "web",
+                     {{"conditions", Json::array({{{"type", "Ready"}, {"status", "True"}}})}},
+                     "another bridge");
+  rt_.advance(minutes(1));
+  EXPECT_EQ(ready("web"), "True");
+  EXPECT_EQ(requests("patch"), 2);
+
+  controller_->setProviderState(ProviderState::kReady, "");
+  rt_.settle();
+  controller_->setProviderState(ProviderState::kUnreachable, "no route");
+  rt_.settle();
+  EXPECT_EQ(ready("web"), "False");
+}
+
 TEST_F(PodControllerTest, NewPodsWaitForAnUnreachableProviderAndGoOnWhenItIsBack) {
   begin(ProviderState::kUnreachable);
   addPod("web");
