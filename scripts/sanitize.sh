@@ -25,7 +25,7 @@ plain=()
 setarch -R true 2>/dev/null && plain=(setarch -R)
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:suppressions=$VKB_ROOT/scripts/tsan.supp}
 
 for preset in "${which[@]}"; do
   section "$preset"
