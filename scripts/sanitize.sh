@@ -40,6 +40,7 @@ for preset in "${which[@]}"; do
   else
     moving "Compiling" "$logs/$preset-build.log" cmake --build "$build" -j "$(nproc)"
   fi
-  # An instrumented seed costs 20 times one of the release build, which runs them all.
-  SIM_SEEDS=40 "${plain[@]}" ctest --test-dir "$build" -j "$(nproc)" --timeout 600 --output-on-failure --no-tests=error "${only[@]}" "${select[@]}"
+  # An instrumented seed costs 20 times one of the release build, which runs them all; what is missed without a
+  # protection is no question of memory.
+  SIM_SEEDS=40 "${plain[@]}" ctest --test-dir "$build" -E '^mutations\.' -j "$(nproc)" --timeout 600 --output-on-failure --no-tests=error "${only[@]}" "${select[@]}"
 done

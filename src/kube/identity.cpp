@@ -71,6 +71,7 @@ class IdentityGuard::GuardedWatch final : public WatchHandle {
 };
 
 void IdentityProof::broke() {
+  if (!base::protects(base::Protection::kIdentityRecheck)) return;
   const std::lock_guard lock(mutex_);
   holds_ = false;
   ++breaks_;
@@ -128,8 +129,7 @@ Result<std::uint64_t> IdentityGuard::ensure() {
 }
 
 void IdentityGuard::note(const Status& status) {
-  if (!tellsOfBreak(status) || !base::protects(base::Protection::kIdentityRecheck)) return;
-  proof_->broke();
+  if (tellsOfBreak(status)) proof_->broke();
 }
 
 template <typename T, typename Call>

@@ -8,172 +8,268 @@
 namespace vkb::sim {
 namespace {
 
-constexpr const char* kNamespace = "work";
+/// A seed makes no more pods than this.
+constexpr std::size_t kMaxPods = 40;
+
+std::string nameOf(const test::VersionPtr& pod) {
+  return json::str(pod->json(), {"metadata", "name"});
+}
+std::string phaseOf(const test::VersionPtr& pod) {
+  return json::str(pod->json(), {"status", "phase"});
+}
+std::string homeUidOf(const test::VersionPtr& pod) {
+  return json::str(pod->json(), {"metadata", "labels", bridge::kLabelHomeUid});
+}
+
+Json foreignPod(const std::string& name) {
+  return {
+      {"metadata", {{"name", name}, {"namespace", Actions::kNamespace}}},
+      {"spec",
+       {{"containers", Json::array({{{"name", "c"}, {"image", "registry.example/theirs:1"}}})}}}};
+}
 
 }  // namespace
 
-std::string Actions::anyName() { return "pod-" + std::to_string(below(5)); }
+void Actions::perform(const Action& action) {
+  action_ = action;
+  random_.emplace(action.seed);
+  said_.clear();
+  if (action.kind <= Kind::kHoldByFinalizer) {
+    performAsUser(action.kind);
+  } else if (action.kind <= Kind::kSlowDeletions) {
+    performInTarget(action.kind);
+  } else if (action.kind <= Kind::kOutage) {
+    performFault(action.kind);
+  } else if (action.kind <= Kind::kTakeOver) {
+    performOnBridge(action.kind);
+  } else if (action.kind < Kind::kWait) {
+    performTimeTravel(action.kind);
+  } else {
+    say("time passes");
+  }
+  world_.advance(action.pause);
+}
 
-test::VersionPtr Actions::anyPod(test::FakeCluster& cluster) {
+test::VersionPtr Actions::pod(test::FakeCluster& cluster) {
+  if (const auto named = cluster.findPod(kNamespace, name())) return named;
   const auto pods = cluster.podsIn(kNamespace);
   return pods.empty() ? nullptr : pods[below(pods.size())];
 }
 
+/// Somebody in the target who meddles with what is ours.
+test::VersionPtr Actions::delegate() {
+  if (target().cluster.clusterId() != target().id) return nullptr;  // that is not there just now
+  const auto found = pod(target().cluster);
+  return found && checker_.isOurs(found->uid()) ? found : nullptr;
+}
+
+test::FakeCluster& Actions::usersHome() {
+  const bool cloned = world_.clone && world_.second->incarnation > 0;
+  return cloned && chance(3) ? *world_.clone : world_.home;
+}
+
+Target& Actions::target() { return *world_.targets.front(); }
+
+void Actions::performAsUser(Kind kind) {
+  switch (kind) {
+    case Kind::kCreatePod:
+      return createPod();
+    case Kind::kDeletePod:
+      return deletePod(false);
+    case Kind::kForceDeletePod:
+      return deletePod(true);
+    case Kind::kRecreatePod:
+      return recreatePod();
+    case Kind::kUpdatePod:
+      return updatePod();
+    case Kind::kFailPodAtHome:
+      return failPodAtHome();
+    case Kind::kEditStatusAtHome:
+      return editStatusAtHome();
+    default:
+      return holdByFinalizer();
+  }
+}
+
+bool Actions::createAt(test::FakeCluster& home, const std::string& name) {
+  if (home.findPod(kNamespace, name) || created_ >= kMaxPods) return false;
+  ++created_;
+  const bool other = world_.targets.size() > 1 && chance(4);
+  const bool always = !chance(3);
+  Json pod{{"metadata", {{"name", name}, {"namespace", kNamespace}}},
+           {"spec",
+            {{"nodeName", world_.targets[other ? 1 : 0]->node},
+             {"restartPolicy", always ? "Always" : "Never"},
+             {"terminationGracePeriodSeconds", 5}}}};
+  if (chance(4)) pod["metadata"]["annotations"][bridge::kAnnotationOnDelegateLost] = "recreate";
+  if (chance(8)) {
+    Json container{{"name", "c"}, {"image", "registry.example/app:1"}};
+    container["env"] = Json::array(
+        {{{"name", "TOKEN"}, {"valueFrom", {{"secretKeyRef", {{"name", "s"}, {"key", "t"}}}}}}});
+    pod["spec"]["containers"] = Json::array({std::move(container)});
+  }
+  home.addPod(pod);
+  return true;
+}
+
 void Actions::createPod() {
-  const std::string name = anyName();
-  if (world_.home.findPod(kNamespace, name)) return;
-  note("user creates " + name);
-  world_.home.addPod({{"metadata", {{"name", name}, {"namespace", kNamespace}}},
-                      {"spec",
-                       {{"nodeName", World::kNode},
-                        {"restartPolicy", below(2) ? "Always" : "Never"},
-                        {"terminationGracePeriodSeconds", 5}}}});
+  test::FakeCluster& home = usersHome();
+  if (createAt(home, name())) say("a user creates " + name() + " in " + home.name());
 }
 
 void Actions::deletePod(bool force) {
-  const auto pod = anyPod(world_.home);
-  if (!pod) return;
-  const std::string name = json::str(pod->json(), {"metadata", "name"});
-  note(std::string("user ") + (force ? "force-" : "") + "deletes " + name);
+  test::FakeCluster& home = usersHome();
+  const auto found = pod(home);
+  if (!found) return;
+  say(std::string("a user ") + (force ? "force-" : "") + "deletes " + nameOf(found) + " in " +
+      home.name());
   kube::DeleteOptions options;
   if (force) options.grace_period_seconds = 0;
-  static_cast<void>(world_.home.remove("user", kube::kPods, kNamespace, name, options));
+  static_cast<void>(home.remove("user", kube::kPods, kNamespace, nameOf(found), options));
+}
+
+void Actions::recreatePod() {
+  const auto found = pod(world_.home);
+  if (!found) return;
+  static_cast<void>(world_.home.remove("user", kube::kPods, kNamespace, nameOf(found),
+                                       {.grace_period_seconds = 0}));
+  say("a user force-deletes " + nameOf(found) + " and creates it anew");
+  createAt(world_.home, nameOf(found));
+}
+
+void Actions::updatePod() {
+  const auto found = pod(world_.home);
+  if (!found) return;
+  say("a user labels " + nameOf(found));
+  world_.home.edit(kube::kPods, kNamespace, nameOf(found),
+                   {{"metadata", {{"labels", {{"v", std::to_string(below(100))}}}}}});
+}
+
+/// As a node lifecycle controller, or a Job that reached its deadline.
+void Actions::failPodAtHome() {
+  const auto found = pod(world_.home);
+  if (!found || phaseOf(found) == "Succeeded" || phaseOf(found) == "Failed") return;
+  say("a controller fails " + nameOf(found) + " at home");
+  world_.home.setPodStatus(kNamespace, nameOf(found), {{"phase", "Failed"}}, "controller");
+}
+
+void Actions::editStatusAtHome() {
+  const auto found = pod(world_.home);
+  if (!found || phaseOf(found) != "Running") return;
+  say("somebody edits the status of " + nameOf(found));
+  world_.home.setPodStatus(kNamespace, nameOf(found), {{"message", "edited"}}, "somebody");
+}
+
+void Actions::holdByFinalizer() {
+  const auto found = pod(world_.home);
+  if (!found || !json::str(found->json(), {"metadata", "deletionTimestamp"}).empty()) return;
+  say("somebody puts a finalizer on " + nameOf(found));
+  world_.home.edit(kube::kPods, kNamespace, nameOf(found),
+                   {{"metadata", {{"finalizers", Json::array({"example.com/hold"})}}}});
+}
+
+void Actions::performInTarget(Kind kind) {
+  switch (kind) {
+    case Kind::kEndContainers:
+      return endContainers();
+    case Kind::kEvict:
+      return evict();
+    case Kind::kDeleteDelegate:
+      return deleteDelegate(false);
+    case Kind::kForceDeleteDelegate:
+      return deleteDelegate(true);
+    case Kind::kDisownDelegate:
+      return disownDelegate();
+    case Kind::kReplaceDelegate:
+      return replaceDelegate();
+    case Kind::kMakeForeignPod:
+      return makeForeignPod();
+    case Kind::kDeleteNamespace:
+      return deleteNamespace();
+    case Kind::kLoseMany:
+      return loseMany();
+    default:
+      return slowDeletions();
+  }
 }
 
 void Actions::endContainers() {
-  const auto pod = anyPod(world_.target);
-  if (!pod || json::str(pod->json(), {"status", "phase"}) != "Running") return;
-  const std::string name = json::str(pod->json(), {"metadata", "name"});
-  const int code = below(2) ? 0 : 3;
-  note("containers of " + name + " exit " + std::to_string(code));
-  world_.kubelet.exitContainers(kNamespace, name, code);
+  const auto found = delegate();
+  if (!found || phaseOf(found) != "Running") return;
+  const int code = chance(2) ? 0 : 3;
+  say("containers of " + nameOf(found) + " exit " + std::to_string(code));
+  target().kubelet.exitContainers(kNamespace, nameOf(found), code);
+}
+
+void Actions::evict() {
+  const auto found = delegate();
+  if (!found || phaseOf(found) != "Running") return;
+  say("the delegate " + nameOf(found) + " is evicted");
+  target().kubelet.evict(kNamespace, nameOf(found), "The node was low on resource: memory.");
 }
 
 void Actions::deleteDelegate(bool force) {
-  const auto pod = anyPod(world_.target);
-  if (!pod) return;
-  const std::string name = json::str(pod->json(), {"metadata", "name"});
-  note(std::string("somebody ") + (force ? "force-" : "") + "deletes the delegate " + name);
+  const auto found = delegate();
+  if (!found) return;
+  say(std::string("somebody ") + (force ? "force-" : "") + "deletes the delegate " + nameOf(found));
   kube::DeleteOptions options;
   if (force) options.grace_period_seconds = 0;
-  static_cast<void>(world_.target.remove("somebody", kube::kPods, kNamespace, name, options));
+  static_cast<void>(
+      target().cluster.remove("somebody", kube::kPods, kNamespace, nameOf(found), options));
 }
 
-void Actions::relabelDelegate() {
-  const auto pod = anyPod(world_.target);
+void Actions::disownDelegate() {
+  const auto found = delegate();
   // Without its labels, a delegate whose POST was never answered is nobody's: no one can tell.
-  if (!pod || !world_.store.wasCreated(
-                  json::str(pod->json(), {"metadata", "labels", bridge::kLabelHomeUid}))) {
-    return;
-  }
-  const std::string name = json::str(pod->json(), {"metadata", "name"});
-  note("somebody takes the labels off " + name);
-  world_.target.edit(
-      kube::kPods, kNamespace, name,
+  if (!found || !world_.first.store->wasCreated(homeUidOf(found))) return;
+  if (world_.second && !world_.second->store->wasCreated(homeUidOf(found))) return;
+  say("somebody takes the labels off " + nameOf(found));
+  target().cluster.edit(
+      kube::kPods, kNamespace, nameOf(found),
       {{"metadata",
         {{"labels", {{bridge::kLabelHomeUid, nullptr}, {bridge::kLabelNode, nullptr}}}}}},
       "somebody");
 }
 
+void Actions::replaceDelegate() {
+  const auto found = delegate();
+  if (!found) return;
+  say("somebody puts a pod of his own in the place of " + nameOf(found));
+  static_cast<void>(target().cluster.remove("somebody", kube::kPods, kNamespace, nameOf(found),
+                                            {.grace_period_seconds = 0}));
+  static_cast<void>(
+      target().cluster.create("somebody", kube::kPods, kNamespace, foreignPod(nameOf(found))));
+}
+
 void Actions::makeForeignPod() {
-  const std::string name = anyName();
-  if (!world_.target.find(kube::kNamespaces, "", kNamespace)) return;
-  if (world_.target.findPod(kNamespace, name)) return;
-  note("somebody runs a pod " + name + " in the target");
-  world_.target.addPod({{"metadata", {{"name", name}, {"namespace", kNamespace}}}}, "somebody");
+  test::FakeCluster& cluster = target().cluster;
+  if (!cluster.find(kube::kNamespaces, "", kNamespace)) return;
+  if (cluster.findPod(kNamespace, name())) return;
+  say("somebody runs a pod " + name() + " in the target");
+  static_cast<void>(cluster.create("somebody", kube::kPods, kNamespace, foreignPod(name())));
 }
 
-void Actions::fault() {
-  test::FakeCluster& cluster = below(2) ? world_.home : world_.target;
-  switch (below(8)) {
-    case 0:
-      note(cluster.name() + " loses answers");
-      return cluster.faults().loseAnswers(1 + static_cast<int>(below(3)));
-    case 1:
-      note(cluster.name() + " delays writes");
-      return cluster.faults().delayWrites(1 + static_cast<int>(below(2)));
-    case 2: {
-      const auto released = world_.releaseLateWrites(cluster);
-      if (released > 0) note(cluster.name() + " carries out late writes");
-      return;
-    }
-    case 3:
-      note("watches of " + cluster.name() + " break");
-      return cluster.cutWatches();
-    case 4:
-      note(cluster.name() + " answers 500");
-      return cluster.faults().refuse(
-          {.code = 500, .reason = "InternalError", .message = "etcdserver: request timed out"},
-          1 + static_cast<int>(below(4)));
-    case 5: {
-      const bool down = below(2) == 1;
-      note(cluster.name() + (down ? " is cut off" : " is back"));
-      return cluster.setDown(down);
-    }
-    case 6: {
-      const bool hold = below(2) == 1;
-      note("watches of " + cluster.name() + (hold ? " lag" : " go on"));
-      return cluster.holdWatches(hold);
-    }
-    default:
-      note("watch history of " + cluster.name() + " is compacted");
-      return cluster.compact();
+void Actions::deleteNamespace() {
+  if (!target().cluster.find(kube::kNamespaces, "", kNamespace)) return;
+  say("somebody deletes the namespace in the target");
+  static_cast<void>(target().cluster.remove("somebody", kube::kNamespaces, "", kNamespace));
+}
+
+void Actions::loseMany() {
+  if (target().cluster.clusterId() != target().id) return;
+  say("somebody force-deletes every delegate");
+  for (const auto& each : target().cluster.podsIn(kNamespace)) {
+    if (!checker_.isOurs(each->uid())) continue;
+    static_cast<void>(target().cluster.remove("somebody", kube::kPods, kNamespace, nameOf(each),
+                                              {.grace_period_seconds = 0}));
   }
 }
 
-void Actions::crash() {
-  if (!world_.bridgeRuns()) {
-    note("bridge starts");
-    return world_.startBridge();
-  }
-  const int n = 1 + static_cast<int>(below(6));
-  const bool after = below(2) == 1;
-  note("bridge dies " + std::string(after ? "after" : "before") + " its " + std::to_string(n) +
-       "th request from now");
-  world_.crashAtRequest(n, after);
-}
-
-void Actions::step() {
-  switch (below(16)) {
-    case 0:
-    case 1:
-    case 2:
-    case 3:
-      createPod();
-      break;
-    case 4:
-    case 5:
-      deletePod(false);
-      break;
-    case 6:
-      deletePod(true);
-      break;
-    case 7:
-      endContainers();
-      break;
-    case 8:
-      deleteDelegate(below(3) == 0);
-      break;
-    case 9:
-      relabelDelegate();
-      break;
-    case 10:
-      if (below(3) == 0) makeForeignPod();
-      break;
-    case 11:
-    case 12:
-    case 13:
-      fault();
-      break;
-    default:
-      crash();
-      break;
-  }
-  const std::uint64_t choice = below(10);
-  const Duration pause = choice < 5   ? std::chrono::milliseconds(below(50))
-                         : choice < 9 ? std::chrono::milliseconds(below(3000))
-                                      : std::chrono::seconds(below(60));
-  world_.advance(pause);
+void Actions::slowDeletions() {
+  const bool slow = chance(2);
+  say(slow ? "containers ignore SIGTERM" : "containers heed SIGTERM");
+  target().kubelet.holdDeletions(slow);
+  if (!slow) target().kubelet.settle();
 }
 
 }  // namespace vkb::sim

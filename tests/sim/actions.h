@@ -3,36 +3,84 @@
 #include <string>
 #include <vector>
 
+#include "checker.h"
 #include "world.h"
 
 namespace vkb::sim {
 
-/// Users, target-side actors, faults and crashes, drawn from the world's seed.
+/// Carries a script out. What an action needs to choose it draws from the action's own seed; one
+/// that finds nothing to act on does nothing.
 class Actions {
  public:
-  explicit Actions(World& world) : world_(world) {}
-  /// Does one thing and notes it.
-  void step();
-  const std::vector<std::string>& log() const { return log_; }
+  Actions(World& world, Checker& checker, const Script& script)
+      : world_(world), checker_(checker), script_(script) {}
+
+  void perform(const Action& action);
+  /// What happened, one line each; "" where nothing did.
+  const std::string& said() const { return said_; }
+  /// Ends what actions began and would go on for ever.
+  void restoreOrder();
+
+  static constexpr const char* kNamespace = "work";
 
  private:
-  std::uint64_t below(std::uint64_t bound) { return world_.runtime.random.below(bound); }
-  std::string anyName();
-  /// A pod of `cluster`, or null.
-  test::VersionPtr anyPod(test::FakeCluster& cluster);
-  void note(const std::string& what) { log_.push_back(what); }
+  std::uint64_t below(std::uint64_t bound) { return random_->below(bound); }
+  bool chance(std::uint64_t one_in) { return below(one_in) == 0; }
+  void say(const std::string& what) { said_ = what; }
 
+  // actions.cpp: users and target-side actors
+  void performAsUser(Kind kind);
+  void performInTarget(Kind kind);
   void createPod();
   void deletePod(bool force);
+  void recreatePod();
+  void updatePod();
+  void failPodAtHome();
+  void editStatusAtHome();
+  void holdByFinalizer();
   void endContainers();
+  void evict();
   void deleteDelegate(bool force);
-  void relabelDelegate();
+  void disownDelegate();
+  void replaceDelegate();
   void makeForeignPod();
-  void fault();
-  void crash();
+  void deleteNamespace();
+  void loseMany();
+  void slowDeletions();
+
+  // actions_faults.cpp: everything else
+  void performFault(Kind kind);
+  void performOnBridge(Kind kind);
+  void performTimeTravel(Kind kind);
+  void refuse();
+  void phantomDelete();
+  void outage();
+  void crashSoon();
+  void startSecond();
+  void restoreHome();
+  void flashbackHome();
+  void swapTarget();
+  void swapBack();
+
+  bool createAt(test::FakeCluster& home, const std::string& name);
+  /// The action's pod in that cluster, else any; null where there is none.
+  test::VersionPtr pod(test::FakeCluster& cluster);
+  /// The same, delegates only.
+  test::VersionPtr delegate();
+  std::string name() const { return "pod-" + std::to_string(action_.pod); }
+  test::FakeCluster& usersHome();
+  Target& target();
+  test::FakeCluster& anyCluster();
+  Installation& anyBridge();
 
   World& world_;
-  std::vector<std::string> log_;
+  Checker& checker_;
+  const Script& script_;
+  Action action_;
+  std::optional<test::FakeRandom> random_;  ///< the present action's own
+  std::string said_;
+  std::size_t created_ = 0;
+  std::shared_ptr<const test::FakeCluster::Snapshot> home_backup_, own_content_;
 };
 
 }  // namespace vkb::sim

@@ -1,34 +1,36 @@
 #include "checker.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "bridge/claim.h"
 #include "bridge/names.h"
 #include "json/json.h"
 
 namespace vkb::sim {
 namespace {
 
-bool byBridge(const test::Change& change) { return change.actor.starts_with("bridge"); }
-
-std::string homeUid(const Json& delegate) {
-  return json::str(delegate, {"metadata", "labels", bridge::kLabelHomeUid});
-}
+using std::chrono::seconds;
 
 std::string uidOf(const Json& object) { return json::str(object, {"metadata", "uid"}); }
+std::string phaseOf(const Json& pod) { return json::str(pod, {"status", "phase"}); }
 
-bool isTerminal(const Json& pod) {
-  const std::string phase = json::str(pod, {"status", "phase"});
-  return phase == "Succeeded" || phase == "Failed";
+bool isTerminal(const Json& pod) { return phaseOf(pod) == "Succeeded" || phaseOf(pod) == "Failed"; }
+bool isDeleting(const Json& pod) {
+  return !json::str(pod, {"metadata", "deletionTimestamp"}).empty();
 }
 
-bool isActive(const Json& pod) {
-  return !isTerminal(pod) && json::str(pod, {"metadata", "deletionTimestamp"}).empty();
+std::string homeUidOf(const Json& delegate) {
+  return json::str(delegate, {"metadata", "labels", bridge::kLabelHomeUid});
 }
 
 }  // namespace
 
 Checker::Checker(World& world) : world_(world) {
-  world.target.onChange([this](const test::Change& change) { onTarget(change); });
+  for (const auto& target : world.targets) {
+    target->cluster.onChange(
+        [this, each = target.get()](const test::Change& change) { onTarget(*each, change); });
+  }
   world.home.onChange([this](const test::Change& change) { onHome(change); });
 }
 
@@ -36,98 +38,209 @@ void Checker::violate(const std::string& invariant, const std::string& what) {
   violations_.push_back(invariant + ": " + what);
 }
 
-void Checker::created(const test::Change& change) {
-  const Json& pod = change.after->json();
-  const std::string home_uid = homeUid(pod), uid = uidOf(pod);
-  ours_.insert(uid);
-  live_[home_uid].insert(uid);
-  if (live_[home_uid].size() > 1) violate("one delegate", home_uid + " has two live delegates");
-  // Somebody took the delegate away while a request that makes it was on its way: nothing could
-  // have held that up. What counts is that it does not stay, which checkSettled() sees.
-  const bool beyond_us = world_.lateWritesArrive() && taken_.contains(home_uid);
-  // A delegate whose POST was never answered and that somebody else removed unseen leaves no trace:
-  // making it (again) is all that can be done.
-  if (++made_[home_uid] > 1 && !beyond_us && world_.store.wasCreated(home_uid)) {
-    violate("no resurrection", home_uid + " was made a second time");
-  }
-  if (released_.contains(home_uid)) {
-    violate("no early goodbye", home_uid + " was made after its home object had been removed");
-  }
-  if (ended_.contains(home_uid) && !beyond_us)
-    violate("no resurrection", home_uid + " was made after its end");
+void Checker::goesAway(const Target& target, bool away) { services_[&target].away = away; }
+
+const Json* Checker::homePod(Installation& installation, const std::string& uid) const {
+  const auto found = installation.home.findPodByUid(uid);
+  return found ? &found->json() : nullptr;
 }
 
-void Checker::onTarget(const test::Change& change) {
-  if (change.resource != "pods") return;
-  if (byBridge(change)) {
-    if (!change.before) {
-      created(change);
-    } else if (!ours_.contains(uidOf(change.before->json()))) {
-      violate("no theft", change.verb + " of a foreign pod " + change.ns + "/" + change.name);
+void Checker::onTarget(Target& target, const test::Change& change) {
+  if (change.verb == "restore") return restoredTarget(target);
+  const bool by_bridge = world_.installationOf(change.actor) != nullptr;
+  if (by_bridge) byBridgeInTarget(target, change);
+  if (change.resource == "pods") onTargetPod(change, by_bridge);
+}
+
+void Checker::byBridgeInTarget(Target& target, const test::Change& change) {
+  if (services_[&target].away) {
+    violate("right cluster only", change.verb + " of " + change.resource + " " + change.name +
+                                      " in another cluster than the one that was joined");
+  }
+  if (change.resource == "leases") return;
+  if (change.resource == "namespaces" || change.resource == "pods") {
+    if (change.name != "vk-bridge") checkClaim(target, change);
+    if (change.resource == "namespaces" && change.before) {
+      violate("no theft", change.verb + " of the namespace " + change.name);
     }
+    return;
   }
-  if (change.verb == "delete" && change.actor == "somebody") {
-    taken_.insert(homeUid(change.before->json()));
+  violate("no theft", change.verb + " of " + change.resource + " " + change.name);
+}
+
+/// Invariant 1 over installations: once another one has written, the one before may not any more,
+/// until the claim is his again.
+void Checker::checkClaim(Target& target, const test::Change& change) {
+  Service& service = services_[&target];
+  const Installation& writer = *world_.installationOf(change.actor);
+  if (service.writer == writer.name) return;
+  const auto lease = target.cluster.find(kube::kLeases, state::ClusterOptions{}.claim_namespace,
+                                         bridge::claimName(writer.home.clusterId(), target.node));
+  const std::string holder = lease ? json::str(lease->json(), {"spec", "holderIdentity"}) : "";
+  if (!service.writer.empty() && holder != writer.name) {
+    violate("one delegate", "installation " + writer.name + " writes to the target while " +
+                                service.writer + " serves it");
   }
-  if (change.before && !change.after) {
-    for (auto& [home_uid, uids] : live_) uids.erase(uidOf(change.before->json()));
+  service.writer = writer.name;
+}
+
+void Checker::onTargetPod(const test::Change& change, bool by_bridge) {
+  if (by_bridge && !change.before) {
+    created(change);
+  } else if (by_bridge) {
+    changedOrDeleted(change);
+  }
+  const Json& pod = (change.after ? change.after : change.before)->json();
+  const auto owner = owner_.find(uidOf(pod));
+  if (owner == owner_.end()) return;
+  Pod& known = pods_[owner->second];
+  known.phases.insert(phaseOf(pod));
+  known.ips.insert(json::str(pod, {"status", "podIP"}));
+  if (!change.after) known.live.erase(owner->first);
+  const bool others = !by_bridge && !change.actor.starts_with("kubelet/");
+  if (others && change.verb == "delete") known.taken = true;
+}
+
+void Checker::created(const test::Change& change) {
+  const Json& pod = change.after->json();
+  const std::string home_uid = homeUidOf(pod);
+  Installation& maker = *world_.installationOf(change.actor);
+  Pod& known = pods_[home_uid];
+  owner_[uidOf(pod)] = home_uid;
+  known.live.insert(uidOf(pod));
+  if (known.live.size() > 1) violate("one delegate", home_uid + " has two live delegates");
+  if (!known.may_be_remade) {
+    const Json* at_home = homePod(maker, home_uid);
+    known.may_be_remade =
+        at_home != nullptr && json::str(*at_home, {"spec", "restartPolicy"}) == "Always" &&
+        json::str(*at_home, {"metadata", "annotations", bridge::kAnnotationOnDelegateLost}) ==
+            "recreate";
+  }
+  // Somebody took the delegate away while a request that makes it was on its way: nothing could
+  // have held that up. What counts is that it does not stay, which unsettled() sees.
+  const bool beyond_us = world_.lateWritesArrive() && known.taken;
+  // A delegate whose POST was never answered and that somebody else removed unseen leaves no trace:
+  // making it (again) is all that can be done.
+  if (++known.made > 1 && !beyond_us && !known.may_be_remade && maker.store->wasCreated(home_uid)) {
+    violate("no resurrection", home_uid + " was made a second time");
+  }
+  if (known.released) {
+    violate("no early goodbye", home_uid + " was made after its home object had been removed");
+  }
+  if (known.ended && !beyond_us) violate("no resurrection", home_uid + " was made after its end");
+  if (change.after->raw()->raw.find(world_.secret) != std::string::npos) {
+    violate("secrets stay secrets", "the delegate of " + home_uid + " holds one");
+  }
+}
+
+void Checker::changedOrDeleted(const test::Change& change) {
+  const Json& before = change.before->json();
+  const auto owner = owner_.find(uidOf(before));
+  if (owner == owner_.end()) {
+    return violate("no theft", change.verb + " of a foreign pod " + change.ns + "/" + change.name);
+  }
+  if (change.verb != "delete") return;
+  Installation& deleter = *world_.installationOf(change.actor);
+  const Json* at_home = homePod(deleter, owner->second);
+  if (at_home == nullptr) return;
+  // Home came back under a UID that was being cleaned away: finishing that is right.
+  if (!isDeleting(*at_home) && !isTerminal(*at_home) && !home_went_back_ && !world_.clone) {
+    violate("absence needs proof", "the delegate of " + owner->second +
+                                       " is deleted, and its home pod is there and active");
+  }
+}
+
+/// What a backup brings back was there before, and is ours if it was; what it lacks is gone.
+void Checker::restoredTarget(Target& target) {
+  if (services_[&target].away) return;
+  for (const auto& [delegate, home_uid] : owner_) {
+    const Json* at_home = homePod(world_.first, home_uid);
+    const std::string node = at_home ? json::str(*at_home, {"spec", "nodeName"}) : target.node;
+    if (node == target.node) pods_[home_uid].live.erase(delegate);
+    pods_[home_uid].taken = true;
+  }
+  for (const auto& pod : target.cluster.all(kube::kPods)) {
+    const auto owner = owner_.find(pod->uid());
+    if (owner != owner_.end()) pods_[owner->second].live.insert(pod->uid());
   }
 }
 
 void Checker::onHome(const test::Change& change) {
+  if (change.verb == "restore") return restoredHome();
   if (change.resource != "pods") return;
-  if (change.after && isTerminal(change.after->json())) ended_.insert(uidOf(change.after->json()));
-  if (change.before && change.after) {
-    const Json &before = change.before->json(), &after = change.after->json();
-    if (isTerminal(before) &&
-        json::str(before, {"status", "phase"}) != json::str(after, {"status", "phase"}) &&
-        byBridge(change)) {
-      violate("terminal is final", uidOf(before) + " changed its final phase");
-    }
+  const bool by_bridge = world_.installationOf(change.actor) != nullptr;
+  if (change.after && isTerminal(change.after->json())) {
+    pods_[change.after->uid()].ended = true;
   }
-  if (!change.before || change.after || !byBridge(change)) return;
-  const std::string uid = uidOf(change.before->json());
-  released_.insert(uid);
-  if (!live_[uid].empty()) {
-    violate("no early goodbye", uid + " was removed from home while its delegate was there");
+  if (!by_bridge) return;
+  if (change.before && change.after) toldByBridge(change);
+  if (change.before && !change.after) removedByBridge(change);
+}
+
+void Checker::toldByBridge(const test::Change& change) {
+  const Json &before = change.before->json(), &after = change.after->json();
+  const std::string uid = uidOf(after), phase = phaseOf(after);
+  Pod& known = pods_[uid];
+  if (isTerminal(before) && phaseOf(before) != phase) {
+    violate("no resurrection", uid + " changed its final phase");
+  }
+  const bool lost = json::str(after, {"status", "reason"}) == "DelegateLost" &&
+                    json::str(before, {"status", "reason"}) != "DelegateLost";
+  if (lost) {
+    if (!known.live.empty()) {
+      violate("absence needs proof", uid + " is failed as lost, and its delegate is there");
+    }
+    loss(world_.targetOf(json::str(after, {"spec", "nodeName"})), change.actor, uid);
+  } else if (phaseOf(before) != phase && phase != "Pending" && !known.phases.contains(phase)) {
+    violate("no lie", uid + " is shown as " + phase + ", which its delegate never was");
+  }
+  const std::string ip = json::str(after, {"status", "podIP"});
+  const bool new_ip = json::str(before, {"status", "podIP"}) != ip;
+  if (!ip.empty() && new_ip && !known.ips.contains(ip)) {
+    violate("no lie", uid + " is shown with an IP that its delegate never had");
   }
 }
 
-void Checker::checkSettled() {
-  std::map<std::string, const Json*> home_pods;
-  for (const auto& pod : world_.home.all(kube::kPods)) home_pods[pod->uid()] = &pod->json();
-  for (const auto& [home_uid, uids] : live_) {
-    if (!uids.empty() && !home_pods.contains(home_uid)) {
-      violate("no orphan", "a delegate of " + home_uid + " is left");
-    }
+void Checker::removedByBridge(const test::Change& change) {
+  const Json& before = change.before->json();
+  Pod& known = pods_[uidOf(before)];
+  known.released = true;
+  if (!known.live.empty()) {
+    violate("no early goodbye", uidOf(before) + " was removed while its delegate was there");
   }
-  for (const auto& [uid, pod] : home_pods) {
-    if (!json::str(*pod, {"metadata", "deletionTimestamp"}).empty()) {
-      violate("deletions finish", uid + " is still being deleted at home");
-      continue;
-    }
-    const auto live = live_.find(uid);
-    const bool has_delegate = live != live_.end() && !live->second.empty();
-    if (isActive(*pod) && !has_delegate && world_.store.lastError(uid).empty()) {
-      violate("progress", uid + " has no delegate and `status` gives no reason for that");
-    }
-    if (!has_delegate || !isActive(*pod)) continue;
-    const auto delegate = world_.target.findPodByUid(*live->second.begin());
-    for (const char* field : {"phase", "podIP"}) {
-      const std::string home = json::str(*pod, {"status", field});
-      const std::string there = json::str(delegate->json(), {"status", field});
-      if (home != there) {
-        violate("no lie", uid + " shows " + field + " " + home + ", the delegate has " + there);
-      }
-    }
+  if (!isDeleting(before)) {
+    violate("absence needs proof", uidOf(before) + " was removed though nobody had deleted it");
   }
-  for (const auto& node : world_.home.all(kube::kNodes)) {
-    for (const auto& condition : json::array(node->json(), {"status", "conditions"})) {
-      if (json::str(condition, "type") == "Ready" && json::str(condition, "status") != "True") {
-        violate("progress", "the node is not Ready: " + json::str(condition, "message"));
-      }
-    }
+}
+
+/// Home has forgotten; so may everybody who knew it from there.
+void Checker::restoredHome() {
+  home_went_back_ = true;
+  for (auto& [uid, known] : pods_) {
+    if (homePod(world_.first, uid) != nullptr) known.released = false;
+    // A list that was asked for before may still tell of the time before its end.
+    known.ended = false;
+    known.made = 0;
   }
+}
+
+/// Invariant 10: more than ten within a minute are not believed, until five minutes have passed.
+void Checker::loss(Target& target, const std::string& actor, const std::string& uid) {
+  constexpr std::size_t kBelieved = 10;
+  constexpr seconds kWindow{60}, kBrake{290};
+  auto& losses = services_[&target].losses[actor];
+  for (const auto& [at, counted] : losses) {
+    if (counted == uid) return;
+  }
+  const TimePoint now = world_.runtime.clock.now();
+  losses.emplace_back(now, uid);
+  const auto first =
+      std::ranges::find_if(losses, [&](const auto& loss) { return loss.first + kWindow > now; });
+  if (losses.end() - first <= static_cast<std::ptrdiff_t>(kBelieved)) return;
+  const TimePoint before =
+      first == losses.begin() ? world_.installationOf(actor)->started : std::prev(first)->first;
+  if (first->first - before >= kBrake) return;
+  violate("absence needs proof", "more losses within a minute than are believed, and no brake");
 }
 
 }  // namespace vkb::sim

@@ -9,29 +9,68 @@
 
 namespace vkb::sim {
 
-/// Watches every write of both servers as it happens and checks design §4's invariants over the
+/// Watches every write of all servers as it happens and checks design §4's invariants over the
 /// history: a violation that heals itself is still a violation.
+/// It judges by what is so, which no program can know, and by what the bridge had been told.
 class Checker {
  public:
   explicit Checker(World& world);
-  /// What must hold once nothing moves any more.
-  void checkSettled();
+
+  /// What does not hold although nothing moves any more; the targets in `except` are out of order.
+  std::vector<std::string> unsettled(const Target* except = nullptr);
+  /// As unsettled(), but noted as violations.
+  void checkSettled(const Target* except = nullptr);
+  /// `target` has not been reached for long: home must say so (invariant 5).
+  void checkTold(const Target& target);
+  /// Another cluster answers in this target's place from now on, or no longer.
+  void goesAway(const Target& target, bool away);
+
+  /// A pod in a target that a bridge made.
+  bool isOurs(const std::string& delegate_uid) const { return owner_.contains(delegate_uid); }
   const std::vector<std::string>& violations() const { return violations_; }
+  std::size_t delegatesMade() const { return owner_.size(); }
 
  private:
-  void onTarget(const test::Change& change);
-  void onHome(const test::Change& change);
-  void created(const test::Change& change);
+  /// What there was and is of one home pod UID.
+  struct Pod {
+    std::set<std::string> live;  ///< its delegates that are there, by UID
+    int made = 0;
+    std::set<std::string> phases, ips;  ///< that any of its delegates ever had
+    bool taken = false;                 ///< somebody else deleted a delegate
+    bool released = false;              ///< a bridge removed the home object
+    bool ended = false;                 ///< it was terminal at home
+    bool may_be_remade = false;         ///< policy recreate, restartPolicy Always
+  };
+  /// Who wrote last into a target for its node.
+  struct Service {
+    std::string writer;  ///< installation
+    bool away = false;
+    std::map<std::string, std::vector<std::pair<TimePoint, std::string>>> losses;  ///< by actor
+  };
+
   void violate(const std::string& invariant, const std::string& what);
+  void onTarget(Target& target, const test::Change& change);
+  void onTargetPod(const test::Change& change, bool by_bridge);
+  void byBridgeInTarget(Target& target, const test::Change& change);
+  void created(const test::Change& change);
+  void changedOrDeleted(const test::Change& change);
+  void checkClaim(Target& target, const test::Change& change);
+  void restoredTarget(Target& target);
+  void onHome(const test::Change& change);
+  void toldByBridge(const test::Change& change);
+  void removedByBridge(const test::Change& change);
+  void restoredHome();
+  void loss(Target& target, const std::string& actor, const std::string& uid);
+  const Json* homePod(Installation& installation, const std::string& uid) const;
+  bool isNobodys(const std::string& home_uid);
+  void settledPods(std::vector<std::string>& found, const Target* except);
 
   World& world_;
   std::vector<std::string> violations_;
-  std::map<std::string, std::set<std::string>> live_;  ///< home UID -> its live delegates' UIDs
-  std::map<std::string, int> made_;                    ///< home UID -> delegates ever made
-  std::set<std::string> taken_;     ///< home UIDs whose delegate somebody else deleted
-  std::set<std::string> ours_;      ///< UIDs of target pods made by the bridge
-  std::set<std::string> released_;  ///< home UIDs whose object the bridge removed
-  std::set<std::string> ended_;     ///< home UIDs that were terminal at home
+  std::map<std::string, Pod> pods_;           ///< by home UID
+  std::map<std::string, std::string> owner_;  ///< delegate UID -> home UID
+  std::map<const Target*, Service> services_;
+  bool home_went_back_ = false;
 };
 
 }  // namespace vkb::sim

@@ -1,49 +1,42 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <sstream>
 
-#include "actions.h"
-#include "checker.h"
+#include "run.h"
 
 namespace vkb::sim {
 namespace {
-
-constexpr int kSteps = 60;
-
-/// Runs one seed; empty when all held, else what broke and what had happened.
-std::string runSeed(std::uint64_t seed) {
-  World world(seed);
-  Checker checker(world);
-  Actions actions(world);
-  world.startBridge();
-  for (int i = 0; i < kSteps && checker.violations().empty(); ++i) actions.step();
-  if (checker.violations().empty()) {
-    world.heal();
-    checker.checkSettled();
-  }
-  if (checker.violations().empty()) return "";
-  std::ostringstream report;
-  report << "seed " << seed << "\n";
-  for (const auto& action : actions.log()) report << "  " << action << "\n";
-  for (const auto& violation : checker.violations()) report << "  VIOLATED " << violation << "\n";
-  return report.str();
-}
 
 std::uint64_t environmentNumber(const char* name, std::uint64_t fallback) {
   const char* text = std::getenv(name);
   return text ? std::strtoull(text, nullptr, 10) : fallback;
 }
 
-/// SIM_FIRST and SIM_SEEDS choose the seeds; a failing one replays alone with SIM_SEEDS=1.
-TEST(Simulation, InvariantsHoldOverCrashesFaultsAndEverybodysActions) {
+constexpr int kShards = 8;
+
+/// SIM_FIRST and SIM_SEEDS choose the seeds, which the shards share out.
+class Simulation : public testing::TestWithParam<int> {};
+
+TEST_P(Simulation, InvariantsHoldOverCrashesFaultsAndEverybodysActions) {
   const std::uint64_t first = environmentNumber("SIM_FIRST", 1);
-  const std::uint64_t seeds = environmentNumber("SIM_SEEDS", 300);
-  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
-    const std::string report = runSeed(seed);
-    ASSERT_EQ(report, "");
+  const std::uint64_t seeds = environmentNumber("SIM_SEEDS", 2400);
+  for (std::uint64_t seed = first + static_cast<std::uint64_t>(GetParam()); seed < first + seeds;
+       seed += kShards) {
+    ASSERT_EQ(runSeed(seed), "");
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Seeds, Simulation, testing::Range(0, kShards));
+
+TEST(Replay, TheSameSeedGivesTheSameHistory) {
+  const Script script = drawScript(42);
+  const RunResult once = run(script), again = run(script);
+  EXPECT_EQ(once.said, again.said);
+  EXPECT_EQ(once.steps, again.steps);
+  EXPECT_EQ(once.delegates, again.delegates);
+}
+
+TEST(Replay, SeedsDiffer) { EXPECT_NE(run(drawScript(1)).steps, run(drawScript(2)).steps); }
 
 }  // namespace
 }  // namespace vkb::sim

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "state/database.h"
+#include "vkbridge/pod_record.h"
+
+namespace vkb::sim {
+
+/// The product's SQLite store in a folder of memory (/dev/shm), which a crash leaves as it is at
+/// that moment: the files are copied while the connection is open, as kill -9 leaves them.
+class SimStore final : public PodRecordStore {
+ public:
+  /// `step` is called before and after each write; it may throw: the program dies there.
+  explicit SimStore(std::function<void(bool after)> step);
+  ~SimStore() override;
+
+  /// Opens what is on disk; for each start of a bridge.
+  void open();
+  void crash();
+  /// The file is lost, and with it what only it knew.
+  void lose();
+
+  Result<std::vector<PodRecord>> load(std::string_view node) override;
+  Result<void> put(const PodRecord& record) override;
+  Result<void> erase(std::string_view uid) override;
+
+  /// Did this installation ever write down that a delegate of this home UID exists, in records
+  /// that were not lost since? Survives erase().
+  bool wasCreated(const std::string& uid) const { return created_.contains(uid); }
+  /// After a loss: as far as home still tells so.
+  void remember(const std::string& uid) { created_.insert(uid); }
+  const std::set<std::string>& created() const { return created_; }
+  /// Is this text in the files?
+  bool holds(const std::string& text) const;
+  /// What `status` would say is wrong with that pod; "" when nothing is.
+  std::string lastError(const std::string& uid);
+
+ private:
+  std::function<void(bool)> step_;
+  std::filesystem::path folder_;
+  int generation_ = 0;
+  std::unique_ptr<state::Database> database_;
+  std::set<std::string> created_;
+};
+
+}  // namespace vkb::sim

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kube/client.h"
+#include "world.h"
+
+namespace vkb::sim {
+
+/// Clients whose open watches can be made to tell what is not so, as a watch cache that has lost
+/// its way does. All else is the fake client's.
+struct World::Watching {
+  /// One open watch. Shared by its handle and, during a call, by that call.
+  struct Open final : kube::WatchHandler {
+    Open(kube::WatchHandler& h, std::string p, std::string f)
+        : handler(&h), plural(std::move(p)), field_selector(std::move(f)) {}
+    void onEvent(json::RawEvent event) override {
+      if (handler != nullptr) handler->onEvent(std::move(event));
+    }
+    void onClosed(Status status) override {
+      if (auto* told = std::exchange(handler, nullptr)) told->onClosed(std::move(status));
+    }
+    kube::WatchHandler* handler;  ///< null: closed
+    const std::string plural, field_selector;
+  };
+  std::vector<std::pair<const test::FakeCluster*, std::weak_ptr<Open>>> watches;
+
+  std::unique_ptr<kube::Client> client(test::FakeCluster& cluster, const std::string& actor);
+};
+
+}  // namespace vkb::sim
