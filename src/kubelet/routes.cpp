@@ -117,7 +117,8 @@ std::string withoutToken(const std::string& protocols) {
     const std::size_t comma = rest.find(',');
     std::string_view word = rest.substr(0, comma);
     while (!word.empty() && (word.front() == ' ' || word.front() == '\t')) word.remove_prefix(1);
-    if (!word.starts_with("base64url.bearer.authorization.k8s.io.")) {
+    // Wherever it stands in the word: what is no protocol here is refused there, but never told.
+    if (word.find("base64url.bearer.authorization.k8s.io.") == word.npos) {
       kept += (kept.empty() ? "" : ", ") + std::string(word);
     }
     if (comma == std::string_view::npos) return kept;

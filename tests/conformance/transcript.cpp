@@ -83,13 +83,11 @@ void Transcript::say(const std::string& what, const Result<json::RawList>& resul
 
 void Transcript::say(const std::string& what, const std::vector<json::RawEvent>& events) {
   text_ += what + ":\n";
-  std::string last;
   for (const json::RawEvent& event : events) {
-    std::string line = event.type;
-    if (event.type != "BOOKMARK") line += " " + show(event.object->parse());
-    // Servers differ in how many bookmarks they send.
-    if (line != last || event.type != "BOOKMARK") text_ += "  " + line + "\n";
-    last = line;
+    // How many bookmarks come, and whether one does before a short watch ends, is the server's
+    // timer.
+    if (event.type == "BOOKMARK") continue;
+    text_ += "  " + event.type + " " + show(event.object->parse()) + "\n";
   }
 }
 

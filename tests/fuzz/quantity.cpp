@@ -14,7 +14,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string printed = a->toString();
   const auto again = Quantity::parse(printed);
   VKB_CHECK(again && *again == *a, "the canonical form is another amount");
-  VKB_CHECK(again->toString() == printed, "the canonical form is not stable");
+  // A binary amount that is no multiple of 1024 (0.5Ki as 512) is printed without a suffix and so
+  // read as a decimal one, as upstream does; from then on nothing changes.
+  const auto settled = Quantity::parse(again->toString());
+  VKB_CHECK(settled && settled->toString() == again->toString(), "the form is not stable");
   const Quantity floor = a->floorUnits();
   VKB_CHECK(floor <= *a, "the whole number below is above");
   VKB_CHECK(floor.floorUnits() == floor, "a whole number has another one below");
