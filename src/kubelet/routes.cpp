@@ -109,6 +109,8 @@ bool isStreamHeader(const std::string& name) {
   return false;
 }
 
+constexpr std::string_view kTokenProtocol = "base64url.bearer.authorization.k8s.io.";
+
 /// WebSocket clients may send their bearer token as a subprotocol. It is home's and stays here.
 std::string withoutToken(const std::string& protocols) {
   std::string kept;
@@ -118,7 +120,7 @@ std::string withoutToken(const std::string& protocols) {
     std::string_view word = rest.substr(0, comma);
     while (!word.empty() && (word.front() == ' ' || word.front() == '\t')) word.remove_prefix(1);
     // Wherever it stands in the word: what is no protocol here is refused there, but never told.
-    if (word.find("base64url.bearer.authorization.k8s.io.") == word.npos) {
+    if (word.find(kTokenProtocol) == word.npos) {
       kept += (kept.empty() ? "" : ", ") + std::string(word);
     }
     if (comma == std::string_view::npos) return kept;
@@ -160,8 +162,7 @@ tl::expected<Route, HeadError> streamRoute(const RequestHead& head, const Target
   }
   for (const auto& [name, value] : head.headers) {
     if (!isStreamHeader(name)) continue;
-    const bool protocols = equalsIgnoringCase(name, "Sec-WebSocket-Protocol");
-    const std::string kept = protocols ? withoutToken(value) : value;
+    const std::string kept = value.find(kTokenProtocol) == value.npos ? value : withoutToken(value);
     if (!kept.empty()) request.headers.emplace_back(name, kept);
   }
   return request;

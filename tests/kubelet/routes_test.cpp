@@ -123,6 +123,17 @@ TEST(RoutesTest, OnlyHeadersOfTheUpgradeGoAlong) {
                           Pair("Sec-WebSocket-Protocol", "v4.channel.k8s.io")));
 }
 
+TEST(RoutesTest, ATokenGoesNowhereWhateverStandsBeforeItAndInWhicheverHeader) {
+  RequestHead request = upgrade("/exec/a/b/c?output=1");
+  const std::string token = "base64url.bearer.authorization.k8s.io.aG9tZQ";
+  request.headers.insert(request.headers.end(),
+                         {{"Sec-WebSocket-Protocol", "v4.channel.k8s.io, \xff" + token},
+                          {"Sec-WebSocket-Extensions", token}});
+  EXPECT_THAT(std::get<StreamRequest>(*routeOf(request)).headers,
+              ElementsAre(Pair("Upgrade", "SPDY/3.1"),
+                          Pair("Sec-WebSocket-Protocol", "v4.channel.k8s.io")));
+}
+
 TEST(RoutesTest, WithoutAnUpgradeToAKnownProtocolThereIsNoStream) {
   RequestHead request = upgrade("/exec/a/b/c?output=1");
   request.headers = {};
