@@ -225,5 +225,87 @@ TEST_F(OffloadedPods, ForceDeletedStatefulSetPodNeverSharesADelegateWithItsSucce
   }
 }
 
+TEST_F(OffloadedPods, StatefulSetPodThatIsDeletedComesBackWithADelegateOfItsOwn) {
+  World& w = world();
+  const std::string ns = w.newNamespace("stsname");
+  const Shape slow{.script = "trap 'sleep 1; exit 0' TERM; touch /tmp/up; sleep 100000 & wait",
+                   .grace_seconds = 10,
+                   .ready_file = "/tmp/up"};
+  w.home.create(makeWorkload("StatefulSet", ns, "db", w.node, 1, slow));
+  Recorder in_target(w.target, {"pods", ns});
+  std::vector<std::string> home_uids;
+  const auto nextRuns = [&] {
+    Json pod;
+    const auto result = waitForOne(
+        w.home, "pods", ns, "db-0", "a new db-0 to be Ready",
+        [&](const Json& found) {
+          return (home_uids.empty() || uidOf(found) != home_uids.back()) &&
+                 isRunningAndReady(found);
+        },
+        &pod);
+    if (result) {
+      home_uids.push_back(uidOf(pod));
+      expectIsItsDelegate(pod, w.delegateOf(pod));
+    }
+    return result;
+  };
+  ASSERT_TRUE(nextRuns());
+  w.home.remove("pods", ns, "db-0");
+  ASSERT_TRUE(w.waitGoneOrHasten({"pods", ns, kHomeUidLabel + ("=" + home_uids.back())}));
+  ASSERT_TRUE(nextRuns());
+
+  const std::vector<WatchEvent> history = in_target.history();
+  std::set<std::string> live, ever;
+  for (const WatchEvent& event : history) {
+    const std::string uid = uidOf(*event.object);
+    event.type == "DELETED" ? live.erase(uid) : live.insert(uid).second;
+    ever.insert(uid);
+    EXPECT_LE(live.size(), 1U) << "two delegates of one name at once";
+  }
+  EXPECT_EQ(ever.size(), 2U);
+  auto made = delegatesByHomeUid(history);
+  EXPECT_EQ(made.size(), 2U) << "the second home pod was another one";
+  for (const std::string& uid : home_uids) EXPECT_EQ(made[uid].size(), 1U) << uid;
+}
+
+TEST_F(OffloadedPods, ReadinessGateThatIsSetLateAtHomeMakesThePodReadyThen) {
+  World& w = world();
+  const std::string ns = w.newNamespace("gate");
+  constexpr const char* kGate = "example.com/registered";
+  Json gated = makePod(ns, "gated", w.node);
+  gated["spec"]["readinessGates"] = Json::array({{{"conditionType", kGate}}});
+  w.home.create(gated);
+  Json pod;
+  ASSERT_TRUE(waitForOne(
+      w.home, "pods", ns, "gated", "Running with ContainersReady",
+      [](const Json& found) {
+        return phaseOf(found) == "Running" && conditionOf(found, "ContainersReady") == "True";
+      },
+      &pod));
+  EXPECT_EQ(conditionOf(pod, "Ready"), "False");
+  const Json delegate = w.delegateOf(pod);
+  EXPECT_TRUE(json::at(delegate, {"spec", "readinessGates"}).is_null());
+  EXPECT_TRUE(isReady(delegate)) << "there it waits for nobody";
+  // Whoever owns the gate sets it, as a load balancer's controller does.
+  const auto setGate = [&](const char* value) {
+    w.home.changeStatus("pods", ns, "gated", [&](Json& found) {
+      Json kept = Json::array();
+      for (const Json& condition : json::array(found, {"status", "conditions"})) {
+        if (json::str(condition, "type") != kGate) kept.push_back(condition);
+      }
+      kept.push_back({{"type", kGate}, {"status", value}});
+      found["status"]["conditions"] = kept;
+    });
+  };
+  setGate("True");
+  ASSERT_TRUE(w.waitReady(ns, "gated", &pod));
+  EXPECT_EQ(conditionOf(pod, kGate), "True") << "the gate's condition is left to its owner";
+  setGate("False");
+  EXPECT_TRUE(waitForOne(w.home, "pods", ns, "gated", "Ready=False again",
+                         [](const Json& found) { return conditionOf(found, "Ready") == "False"; }));
+  EXPECT_EQ(phaseOf(w.home.get("pods", ns, "gated")), "Running");
+  EXPECT_EQ(uidOf(w.delegateOf(pod)), uidOf(delegate));
+}
+
 }  // namespace
 }  // namespace vkb::e2e

@@ -19,6 +19,8 @@ std::string groupOf(const std::string& resource) {
       {"statefulsets", "apis/apps/v1"},
       {"daemonsets", "apis/apps/v1"},
       {"jobs", "apis/batch/v1"},
+      {"poddisruptionbudgets", "apis/policy/v1beta1"},
+      {"horizontalpodautoscalers", "apis/autoscaling/v1"},
       {"leases", "apis/coordination.k8s.io/v1"},
   };
   const auto found = groups.find(resource);
@@ -125,6 +127,21 @@ void Cluster::remove(const std::string& resource, const std::string& ns, const s
   if (!ns.empty()) arguments.insert(arguments.end(), {"--namespace", ns});
   arguments.insert(arguments.end(), more.begin(), more.end());
   must(arguments);
+}
+
+void Cluster::changeStatus(const std::string& resource, const std::string& ns,
+                           const std::string& name,
+                           const std::function<void(Json&)>& change) const {
+  for (int tries = 1;; ++tries) {
+    Json object = get(resource, ns, name);
+    change(object);
+    const Outcome put =
+        run({"replace", "--raw", pathOf(resource, ns, name) + "/status", "-f", "-"}, object.dump());
+    if (put.ok()) return;
+    const bool outrun = put.err.find("Conflict") != std::string::npos ||
+                        put.err.find("has been modified") != std::string::npos;
+    if (!outrun || tries == 20) throw std::runtime_error(put.describe());
+  }
 }
 
 std::string Cluster::uid(const std::string& resource, const std::string& ns,

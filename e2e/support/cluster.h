@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -45,6 +46,9 @@ class Cluster {
   /// Asks for deletion and does not wait; gone already is fine.
   void remove(const std::string& resource, const std::string& ns, const std::string& name,
               const std::vector<std::string>& more = {}) const;
+  /// GET, `change`, PUT of its subresource `status`; again when somebody was faster.
+  void changeStatus(const std::string& resource, const std::string& ns, const std::string& name,
+                    const std::function<void(Json&)>& change) const;
   /// UID of the namespace kube-system.
   std::string id() const { return uid("namespaces", "", "kube-system"); }
   std::string uid(const std::string& resource, const std::string& ns,

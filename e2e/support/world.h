@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,9 @@ class World {
   /// Waits until the pods of removed namespaces have left the node, without waiting for a kubelet.
   testing::AssertionResult waitEmptied() const;
 
+  /// close() lets this home pod have had more than one delegate, one after the other: its policy
+  /// says that a lost one is made anew.
+  void allowRemade(const std::string& home_uid) { remade_.insert(home_uid); }
   /// Takes everything away, by the book first and then by force; gives what was wrong.
   std::vector<std::string> close();
 
@@ -90,6 +94,7 @@ class World {
 
   const WorldOptions options_;
   std::vector<std::string> namespaces_, target_namespaces_;
+  std::set<std::string> remade_;
 };
 
 /// Fixture: one World for each suite. A suite derives and makes it in SetUpTestSuite with
@@ -101,6 +106,7 @@ class WorldTest : public testing::Test {
   void SetUp() override;
   void TearDown() override;
 
+  static bool hasWorld() { return world_ != nullptr; }
   static World& world() { return *world_; }
 
  private:
