@@ -8,6 +8,9 @@
 #        cluster.sh check-clean NAME              exit 1 and a list if anything of NAME is left
 #        cluster.sh stop|kill|start NAME COMPONENT  etcd apiserver kcm scheduler containerd kubelet, one at a time
 #        cluster.sh cut|heal NAME                 a partition: packets to and from it vanish; its end
+#        cluster.sh save NAME FOLDER              a copy of etcd's data, for which etcd is stopped for a moment
+#        cluster.sh restore NAME [FOLDER]         back to such a copy, of this cluster or of another; without FOLDER to
+#                                                 nothing: a new cluster under the old address and certificates
 #        cluster.sh kubeconfig NAME               path of the admin's kubeconfig
 #
 # INDEX 1..200 picks the networks: hosts 10.201.INDEX.0/24 (the API server is 10.201.INDEX.2:6443), pods
@@ -177,6 +180,30 @@ status_one() {
   printf '%-20s %-12s %s\n' "$name" API "$state ($dir/admin.kubeconfig)"
 }
 
+save() {
+  local folder=$1
+  [[ ! -e $folder ]] || usage_error "$folder is there already"
+  stop_component etcd TERM
+  cp -a "$dir/etcd" "$folder"
+  start_component etcd
+  wait_until 60 api_ready || give_up apiserver "the API server is not ready again after 60 s"
+}
+# All components begin anew, as after every restore: what they knew may never have been.
+restore() {
+  local c folder=${1:-}
+  [[ -z $folder || -d $folder/member ]] || usage_error "$folder is no copy of etcd's data"
+  for c in kubelet scheduler kcm apiserver etcd; do stop_component "$c" TERM; done
+  rm -rf "$dir/etcd"
+  [[ -z $folder ]] || cp -a "$folder" "$dir/etcd"
+  start_component etcd
+  start_component apiserver
+  wait_until 90 api_ready || give_up apiserver "the API server is not ready after 90 s"
+  for c in kcm scheduler; do start_component "$c"; done
+  [[ $nodes == 0 ]] || start_component kubelet
+  wait_until 60 kubectl -n default get serviceaccount default ||
+    give_up kcm "the controller manager made no service account in 60 s"
+}
+
 main() {
   local command=${1:-} want_nodes=1 args=()
   [[ $command == -h || $command == --help || $command == help ]] && print_help
@@ -198,6 +225,7 @@ main() {
   fi
   ((${#args[@]})) || usage_error "which cluster"
   select_cluster "${args[0]}"
+  [[ $command == up || $command == down ]] || exec {lock_fd}>/dev/null # what starts a component expects one
   case $command in
     up)
       lock_cluster
@@ -213,12 +241,11 @@ main() {
     status) status_one ;;
     stop) stop_component "${args[1]:?component}" TERM ;;
     kill) stop_component "${args[1]:?component}" KILL ;;
-    start)
-      exec {lock_fd}>/dev/null
-      start_component "${args[1]:?component}"
-      ;;
+    start) start_component "${args[1]:?component}" ;;
     cut) ip -n "$ns" link set eth0 down ;;
     heal) heal ;;
+    save) save "${args[1]:?folder}" ;;
+    restore) restore "${args[1]:-}" ;;
     kubeconfig) echo "$dir/admin.kubeconfig" ;;
     *) usage_error "unknown command $command" ;;
   esac
