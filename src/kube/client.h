@@ -23,6 +23,10 @@ struct Resource {
 inline constexpr Resource kPods{"", "v1", "pods", true};
 inline constexpr Resource kNodes{"", "v1", "nodes", false};
 inline constexpr Resource kNamespaces{"", "v1", "namespaces", false};
+inline constexpr Resource kConfigMaps{"", "v1", "configmaps", true};
+inline constexpr Resource kSecrets{"", "v1", "secrets", true};
+inline constexpr Resource kServiceAccounts{"", "v1", "serviceaccounts", true};
+inline constexpr Resource kPersistentVolumeClaims{"", "v1", "persistentvolumeclaims", true};
 inline constexpr Resource kEvents{"", "v1", "events", true};
 inline constexpr Resource kLeases{"coordination.k8s.io", "v1", "leases", true};
 inline constexpr Resource kSelfSubjectAccessReviews{"authorization.k8s.io", "v1",
@@ -34,6 +38,8 @@ struct ListOptions {
   std::string field_selector{};
   int limit = 500;  ///< page size
   std::string continue_token{};
+  /// Objects come as PartialObjectMetadata: no spec, no data. A server that cannot do that refuses.
+  bool metadata_only = false;
 };
 
 enum class PatchType { kMerge, kStrategicMerge };
@@ -103,6 +109,7 @@ struct WatchOptions {
   std::string field_selector{};
   std::string resource_version{};
   std::chrono::seconds timeout{300};  ///< timeoutSeconds; the reader gives up 30 s later
+  bool metadata_only = false;         ///< as of ListOptions
 };
 
 /// A running watch. Destroying it stops it: no handler call is under way or to come afterwards,

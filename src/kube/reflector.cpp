@@ -174,6 +174,7 @@ WatchOptions Reflector::Impl::watchOptions() {
   options.ns = options_.list.ns;
   options.label_selector = options_.list.label_selector;
   options.field_selector = options_.list.field_selector;
+  options.metadata_only = options_.list.metadata_only;
   options.resource_version = resource_version_;
   // 5 to 10 minutes, so that the watches of many do not end together (client-go's rule).
   options.timeout = std::chrono::seconds(300 + static_cast<int>(runtime_.random.uniform() * 300.0));

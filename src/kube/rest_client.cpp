@@ -108,7 +108,9 @@ class RestClient final : public Client, private Streamer {
   Result<json::RawList> list(const Resource& resource, const ListOptions& options) override {
     const auto path = collectionPath(resource, options.ns);
     if (!path) return failure(path.error());
-    auto answer = exchange_.send(request("LIST", "GET", *path + listQuery(options)));
+    auto wanted = request("LIST", "GET", *path + listQuery(options));
+    if (options.metadata_only) wanted.http.headers.emplace_back("Accept", kAcceptMetadataList);
+    auto answer = exchange_.send(std::move(wanted));
     if (!answer) return failure(answer.error());
     return json::splitList(answer->body);
   }

@@ -99,9 +99,9 @@ std::unique_ptr<WatchHandle> RestWatches::start(const Resource& resource,
     running_.push_back(watch);
   }
   try {
-    std::thread([this, watch, target = *path + watchQuery(options), timeout = options.timeout] {
+    std::thread([this, watch, target = *path + watchQuery(options), options] {
       pthread_setname_np(pthread_self(), "vkb-watch");
-      run(watch, target, timeout);
+      run(watch, target, options);
     }).detach();
   } catch (const std::system_error&) {
     {
@@ -116,20 +116,21 @@ std::unique_ptr<WatchHandle> RestWatches::start(const Resource& resource,
 }
 
 void RestWatches::run(const std::shared_ptr<Watch>& watch, const std::string& target,
-                      std::chrono::seconds timeout) {
-  Status end = follow(*watch, target, timeout);
+                      const WatchOptions& options) {
+  Status end = follow(*watch, target, options);
   watch->deliver([&](WatchHandler& handler) { handler.onClosed(std::move(end)); });
   const std::lock_guard lock(mutex_);
   std::erase(running_, watch);
   ended_.notify_all();  // under the lock: after it this object may be gone
 }
 
-Status RestWatches::follow(Watch& watch, const std::string& target, std::chrono::seconds timeout) {
+Status RestWatches::follow(Watch& watch, const std::string& target, const WatchOptions& options) {
   const Status ended{.code = 200, .reason = "Ended", .message = "the watch ended in order"};
   RestExchange::Request request;
   request.verb = "WATCH";
   request.http.target = target;
   request.http.timeout = kOpenTimeout;
+  if (options.metadata_only) request.http.headers.emplace_back("Accept", kAcceptMetadata);
   auto opened = exchange_.open(std::move(request));
   if (!opened) return opened.error();
   const std::unique_ptr<net::HttpStream> stream = std::move(*opened);
@@ -139,7 +140,7 @@ Status RestWatches::follow(Watch& watch, const std::string& target, std::chrono:
   } registered{watch};
   if (!watch.setStream(stream.get())) return ended;
   while (true) {
-    const auto line = stream->readLine(timeout + kGrace);
+    const auto line = stream->readLine(options.timeout + kGrace);
     if (!line) return line.error();
     if (!*line) return ended;
     if ((*line)->empty()) continue;

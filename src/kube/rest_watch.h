@@ -25,8 +25,8 @@ class RestWatches {
   class Watch;
   class Handle;
   void run(const std::shared_ptr<Watch>& watch, const std::string& target,
-           std::chrono::seconds timeout);
-  Status follow(Watch& watch, const std::string& target, std::chrono::seconds timeout);
+           const WatchOptions& options);
+  Status follow(Watch& watch, const std::string& target, const WatchOptions& options);
 
   RestExchange& exchange_;
   std::mutex mutex_;

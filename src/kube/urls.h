@@ -20,6 +20,12 @@ Result<std::string> createPath(const Resource& resource, const std::string& ns,
 /// Path of a collection; `ns` "" is all namespaces.
 Result<std::string> collectionPath(const Resource& resource, const std::string& ns);
 
+/// Accept of a list or watch that wants metadata alone. Nothing else is accepted: an answer with
+/// the data of every Secret would be worse than a refusal. API servers since 1.15 know v1.
+inline constexpr const char* kAcceptMetadataList =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+inline constexpr const char* kAcceptMetadata =
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 std::string listQuery(const ListOptions& options);
 std::string watchQuery(const WatchOptions& options);
 /// "?timeout=10s"

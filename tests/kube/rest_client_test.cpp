@@ -100,6 +100,16 @@ TEST_F(RestClientTest, EveryRequestSaysWhoAsksAndWantsJson) {
   EXPECT_EQ(test::headerOf(last(), "Authorization"), "");
 }
 
+TEST_F(RestClientTest, WhoWantsMetadataAcceptsNothingElse) {
+  answerWith(200, R"({"kind":"PartialObjectMetadataList","metadata":{},"items":[]})");
+  ASSERT_TRUE(client_->list(kSecrets, {.metadata_only = true}));
+  EXPECT_EQ(test::headerOf(last(), "Accept"),
+            "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1");
+  EXPECT_EQ(std::count_if(last().headers.begin(), last().headers.end(),
+                          [](const auto& header) { return header.first == "Accept"; }),
+            1);
+}
+
 TEST_F(RestClientTest, GetGivesTheObject) {
   answerWith(200, R"({"kind":"Pod","x":1})");
   const auto pod = client_->get(kPods, "a", "b");

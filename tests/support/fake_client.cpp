@@ -45,15 +45,20 @@ class FakeClient final : public kube::Client {
 
   Result<json::RawList> list(const kube::Resource& resource,
                              const kube::ListOptions& options) override {
-    return serve<json::RawList>(request("list", resource, options.ns, ""), [&] {
+    Request what = request("list", resource, options.ns, "");
+    what.metadata_only = options.metadata_only;
+    return serve<json::RawList>(what, [&] {
       const AsOfThen then(cluster_);
       return cluster_.list(resource, options);
     });
   }
 
   Result<std::string> getRaw(const std::string& path) override {
-    return serve<std::string>({actor_, "raw", path, "", "", ""},
-                              [&] { return cluster_.getRaw(path); });
+    Request what;
+    what.actor = actor_;
+    what.verb = "raw";
+    what.resource = path;
+    return serve<std::string>(what, [&] { return cluster_.getRaw(path); });
   }
 
   Result<Json> create(const kube::Resource& resource, const std::string& ns, const Json& object,
@@ -96,7 +101,8 @@ class FakeClient final : public kube::Client {
   std::unique_ptr<kube::WatchHandle> watch(const kube::Resource& resource,
                                            const kube::WatchOptions& options,
                                            kube::WatchHandler& handler) override {
-    const Request what = request("watch", resource, options.ns, "");
+    Request what = request("watch", resource, options.ns, "");
+    what.metadata_only = options.metadata_only;
     arrive(what);
     std::optional<Status> refused;
     if (cluster_.faults_.isDown(actor_)) {
@@ -134,7 +140,14 @@ class FakeClient final : public kube::Client {
 
   Request request(std::string verb, const kube::Resource& resource, const std::string& ns,
                   const std::string& name, const std::string& subresource = "") const {
-    return {actor_, std::move(verb), std::string(resource.plural), ns, name, subresource};
+    Request what;
+    what.actor = actor_;
+    what.verb = std::move(verb);
+    what.resource = resource.plural;
+    what.ns = ns;
+    what.name = name;
+    what.subresource = subresource;
+    return what;
   }
 
   void arrive(const Request& what) {

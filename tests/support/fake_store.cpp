@@ -201,7 +201,10 @@ Result<json::RawList> FakeCluster::list(const kube::Resource& resource,
   const std::size_t limit =
       options.limit > 0 ? static_cast<std::size_t>(options.limit) : page.items.size();
   const std::size_t count = std::min(limit, page.items.size());
-  for (std::size_t i = 0; i < count; ++i) out.items.push_back(page.items[i]->listItem());
+  for (std::size_t i = 0; i < count; ++i) {
+    out.items.push_back(options.metadata_only ? metadataOf(*page.items[i]->raw())
+                                              : page.items[i]->listItem());
+  }
   if (count < page.items.size()) {
     out.continue_token = std::to_string(page.rv) + "-" + std::to_string(next_page_++);
     page.items.erase(page.items.begin(), page.items.begin() + static_cast<std::ptrdiff_t>(count));

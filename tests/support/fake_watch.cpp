@@ -42,14 +42,23 @@ const json::ObjectPtr& deletedLine(const Change& change) {
 
 }  // namespace
 
+json::ObjectPtr metadataOf(const json::Object& object) {
+  const Json full = object.parse();
+  return json::makeObject(Json{{"kind", "PartialObjectMetadata"},
+                               {"apiVersion", "meta.k8s.io/v1"},
+                               {"metadata", json::object(full, {"metadata"})}});
+}
+
 WatchState::WatchState(FakeCluster& cluster, std::string actor, kube::Resource resource,
-                       Selection selection, std::uint64_t from_rv, kube::WatchHandler& handler)
+                       Selection selection, std::uint64_t from_rv, bool metadata_only,
+                       kube::WatchHandler& handler)
     : cluster_(cluster),
       actor_(std::move(actor)),
       resource_(resource),
       bucket_(FakeCluster::bucketKey(resource)),
       selection_(std::move(selection)),
       from_rv_(from_rv),
+      metadata_only_(metadata_only),
       handler_(&handler) {}
 
 void WatchState::offer(const Change& change) {
@@ -65,6 +74,7 @@ void WatchState::offer(const Change& change) {
 
 void WatchState::push(json::RawEvent event) {
   if (!open()) return;
+  if (metadata_only_) event.object = metadataOf(*event.object);
   queue_.push_back(std::move(event));
   schedule();
 }
@@ -128,8 +138,9 @@ std::unique_ptr<kube::WatchHandle> FakeCluster::openWatch(const std::string& act
       refused = expired("too old resource version: " + options.resource_version + " (" +
                         std::to_string(compacted_rv_) + ")");
   }
-  auto state = std::make_shared<WatchState>(
-      *this, actor, resource, selection ? std::move(*selection) : Selection{}, from, handler);
+  auto state = std::make_shared<WatchState>(*this, actor, resource,
+                                            selection ? std::move(*selection) : Selection{}, from,
+                                            options.metadata_only, handler);
   if (!refused) {
     const auto hold = [&](const std::string& who) {
       const auto it = held_.find(who);

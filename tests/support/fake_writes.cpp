@@ -42,6 +42,19 @@ void keepField(const Json& from, Json& to, const char* key) {
   if (json::at(from, key) != json::at(to, key)) copyField(from, to, key);
 }
 
+// ConfigMaps and Secrets: a Secret's type never changes; with `immutable` nothing of them does.
+std::vector<StatusCause> immutableContent(const Json& before, const Json& after) {
+  std::vector<StatusCause> causes;
+  if (json::at(before, "type") != json::at(after, "type"))
+    causes.push_back(immutable("type", json::str(after, "type")));
+  if (!json::boolean(before, {"immutable"})) return causes;
+  for (const char* field : {"immutable", "data", "binaryData"})
+    if (json::at(before, field) != json::at(after, field))
+      causes.push_back(
+          {"FieldValueForbidden", field, "Forbidden: field is immutable when `immutable` is set"});
+  return causes;
+}
+
 // Go's omitempty.
 void dropEmpty(Json& metadata) {
   for (const char* key : {"labels", "annotations", "finalizers", "ownerReferences"})
@@ -329,6 +342,10 @@ Result<Json> FakeCluster::update(const std::string& actor, const kube::Resource&
     return failure(invalidObject(resource, name,
                                  {{"FieldValueInvalid", "metadata.resourceVersion",
                                    "Invalid value: 0: must be specified for an update"}}));
+  if (resource.plural == "configmaps" || resource.plural == "secrets") {
+    const auto causes = immutableContent(before->json(), object);
+    if (!causes.empty()) return failure(invalidObject(resource, name, causes));
+  }
   return replace({actor, "update", resource, place, name, ""}, before, object);
 }
 

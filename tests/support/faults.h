@@ -18,6 +18,7 @@ struct Request {
   std::string verb;      ///< get, list, watch, create, patch, update, delete; "raw" for getRaw
   std::string resource;  ///< plural; for "raw" the path
   std::string ns, name, subresource;
+  bool metadata_only = false;  ///< of a list or watch
 
   bool isWrite() const {
     return verb == "create" || verb == "patch" || verb == "update" || verb == "delete";

@@ -10,11 +10,14 @@
 
 namespace vkb::test {
 
+/// PartialObjectMetadata of an object.
+json::ObjectPtr metadataOf(const json::Object& object);
+
 /// One open watch of a FakeCluster: what is still to be delivered, one executor task an event.
 class WatchState : public std::enable_shared_from_this<WatchState> {
  public:
   WatchState(FakeCluster& cluster, std::string actor, kube::Resource resource, Selection selection,
-             std::uint64_t from_rv, kube::WatchHandler& handler);
+             std::uint64_t from_rv, bool metadata_only, kube::WatchHandler& handler);
 
   /// Queues the line that this change is to this watch, if any. Nothing that is not newer than the
   /// resourceVersion it was opened at.
@@ -44,6 +47,7 @@ class WatchState : public std::enable_shared_from_this<WatchState> {
   const std::string bucket_;
   const Selection selection_;
   const std::uint64_t from_rv_;
+  const bool metadata_only_;
   kube::WatchHandler* handler_;  // null: detached
   std::deque<json::RawEvent> queue_;
   std::optional<Status> end_;
