@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 
+#include "state/dependency_table.h"
 #include "state/files.h"
 #include "state/schema.h"
 #include "state/sqlite.h"
@@ -143,6 +144,7 @@ struct Database::Impl {
   Stmt load_node, load_all, load_health;
   // Of a read-only connection these fail when they are run, with a sentence that says so.
   Stmt put_pod, erase_pod, put_health, forget_pods, forget_health;
+  DependencyTable dependencies;
 
   Result<void> prepare() {
     const std::string pods = std::string("SELECT ") + kPodColumns + " FROM pods ";
@@ -163,7 +165,7 @@ struct Database::Impl {
       if (!prepared) return failure(prepared.error());
       *statement = std::move(*prepared);
     }
-    return {};
+    return dependencies.prepare(db);
   }
 
   Result<std::vector<PodRecord>> rows(Stmt& query) {
@@ -269,6 +271,33 @@ Result<void> Database::erase(std::string_view uid) {
   return impl_->erase_pod.bind(1, uid).run();
 }
 
+Result<std::vector<DependencyRecord>> Database::loadDependencies(std::string_view node) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->dependencies.load(node, impl_->path);
+}
+
+Result<void> Database::putDependency(std::string_view node, const DependencyRecord& record) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->dependencies.put(node, record);
+}
+
+Result<void> Database::addUser(std::string_view node, const DependencyKey& key,
+                               std::string_view pod_uid) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->dependencies.addUser(node, key, pod_uid);
+}
+
+Result<void> Database::removeUser(std::string_view node, const DependencyKey& key,
+                                  std::string_view pod_uid) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->dependencies.removeUser(node, key, pod_uid);
+}
+
+Result<void> Database::eraseDependency(std::string_view node, const DependencyKey& key) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->dependencies.erase(node, key);
+}
+
 Result<void> Database::putHealth(const ClusterHealth& health) {
   const std::lock_guard lock(impl_->mutex);
   return impl_->put_health.bind(1, health.name)
@@ -301,6 +330,7 @@ Result<void> Database::forgetCluster(const std::string& name) {
   // One transaction: a crash leaves all of the cluster or nothing.
   if (auto begun = impl_->db.exec("BEGIN IMMEDIATE"); !begun) return begun;
   auto done = impl_->forget_pods.bind(1, name).run();
+  if (done) done = impl_->dependencies.forgetNode(name);
   if (done) done = impl_->forget_health.bind(1, name).run();
   if (done) done = impl_->db.exec("COMMIT");
   if (!done) (void)impl_->db.exec("ROLLBACK");

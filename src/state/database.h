@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "state/dependency_store.h"
 #include "state/state_folder.h"
 #include "vkbridge/pod_record.h"
 
@@ -28,7 +29,7 @@ struct ClusterHealth {
 /// committed transaction (about 20 µs measured), durable over a crash of the process.
 /// A corrupt file, one of another program or of a newer version is refused with a sentence that
 /// says what to do, and left as it is.
-class Database final : public PodRecordStore {
+class Database final : public PodRecordStore, public DependencyStore {
  public:
   static Result<std::unique_ptr<Database>> open(const StateFolder& folder);
   /// For `status`. Nothing when there is no database yet.
@@ -39,11 +40,19 @@ class Database final : public PodRecordStore {
   Result<void> put(const PodRecord& record) override;
   Result<void> erase(std::string_view uid) override;
 
+  Result<std::vector<DependencyRecord>> loadDependencies(std::string_view node) override;
+  Result<void> putDependency(std::string_view node, const DependencyRecord& record) override;
+  Result<void> addUser(std::string_view node, const DependencyKey& key,
+                       std::string_view pod_uid) override;
+  Result<void> removeUser(std::string_view node, const DependencyKey& key,
+                          std::string_view pod_uid) override;
+  Result<void> eraseDependency(std::string_view node, const DependencyKey& key) override;
+
   /// Records of every node, sorted by node, namespace, name.
   Result<std::vector<PodRecord>> loadAll();
   Result<void> putHealth(const ClusterHealth& health);
   Result<std::vector<ClusterHealth>> loadHealth();
-  /// Records and health of a cluster that left.
+  /// Records, dependencies and health of a cluster that left.
   Result<void> forgetCluster(const std::string& name);
 
  private:

@@ -19,6 +19,33 @@ const char* toString(NamespaceStrategy strategy) {
   return "";
 }
 
+const char* toString(ServiceAccounts accounts) {
+  switch (accounts) {
+    case ServiceAccounts::kNone:
+      return "none";
+    case ServiceAccounts::kTarget:
+      return "target";
+    case ServiceAccounts::kHome:
+      return "home";
+  }
+  return "";
+}
+
+/// One that is not understood must not become another: a pod would be somebody else.
+Result<void> readServiceAccounts(const Json& options, PodOptions& pods) {
+  const Json& name = json::at(options, "serviceAccounts");
+  if (name.is_null()) return {};
+  using enum ServiceAccounts;
+  for (const ServiceAccounts each : {kNone, kTarget, kHome}) {
+    if (name != toString(each)) continue;
+    pods.service_accounts = each;
+    pods.home_api = json::str(options, "homeApi");
+    if (each == kHome && pods.home_api.empty()) return invalid("homeApi is missing");
+    return {};
+  }
+  return invalid("serviceAccounts is unknown");
+}
+
 /// A strategy that is not understood must not become another one: pods would go astray.
 Result<void> readStrategy(const Json& options, PodOptions& pods) {
   const Json& name = json::at(options, "namespaceStrategy");
@@ -60,6 +87,9 @@ void writePodOptions(const PodOptions& pods, Json& options) {
   if (pods.allow_node_selector) options["allowNodeSelector"] = *pods.allow_node_selector;
   if (pods.allow_tolerations) options["allowTolerations"] = *pods.allow_tolerations;
   options["hidePodIps"] = pods.hide_pod_ips;
+  options["serviceAccounts"] = toString(pods.service_accounts);
+  if (!pods.home_api.empty()) options["homeApi"] = pods.home_api;
+  options["useExisting"] = pods.use_existing;
 }
 
 Result<PodOptions> readPodOptions(const Json& options) {
@@ -80,6 +110,8 @@ Result<PodOptions> readPodOptions(const Json& options) {
   if (!tolerations) return failure(tolerations.error());
   pods.allow_tolerations = std::move(*tolerations);
   pods.hide_pod_ips = json::boolean(options, {"hidePodIps"});
+  if (auto read = readServiceAccounts(options, pods); !read) return failure(read.error());
+  pods.use_existing = json::boolean(options, {"useExisting"});
   return pods;
 }
 

@@ -24,6 +24,13 @@ struct Toleration {
   bool operator==(const Toleration&) const = default;
 };
 
+/// Who a delegate is to an API server.
+enum class ServiceAccounts {
+  kNone,    ///< nobody: no token at all
+  kTarget,  ///< the target's account of the same name
+  kHome,    ///< home's account, at home's API server
+};
+
 /// What an operator chose at `join` about how home pods become delegates and are shown.
 struct PodOptions {
   NamespaceStrategy namespace_strategy = NamespaceStrategy::kSame;
@@ -35,6 +42,11 @@ struct PodOptions {
   /// annotation, nothing of the pod's own spec, which chose the virtual node.
   std::optional<std::vector<std::string>> allow_node_selector{}, allow_tolerations{};
   bool hide_pod_ips = false;  ///< --pod-ip=hidden
+  ServiceAccounts service_accounts = ServiceAccounts::kNone;
+  /// URL of home's API server as pods in the target reach it; for kHome.
+  std::string home_api;
+  /// ConfigMaps, Secrets and claims that others put into the target serve delegates.
+  bool use_existing = false;
 
   bool operator==(const PodOptions&) const = default;
 };

@@ -44,6 +44,28 @@ constexpr std::array<const char*, kSchemaVersion> kMigrations = {
         pods        TEXT NOT NULL
       ) STRICT;
     )",
+    R"(
+      CREATE TABLE dependencies (
+        node      TEXT NOT NULL,
+        kind      INTEGER NOT NULL,
+        ns        TEXT NOT NULL,
+        name      TEXT NOT NULL,
+        home_ns   TEXT NOT NULL,
+        home_name TEXT NOT NULL,
+        uid       TEXT NOT NULL,
+        tokens    TEXT NOT NULL,
+        PRIMARY KEY (node, kind, ns, name)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE dependency_users (
+        node TEXT NOT NULL,
+        kind INTEGER NOT NULL,
+        ns   TEXT NOT NULL,
+        name TEXT NOT NULL,
+        pod  TEXT NOT NULL,
+        PRIMARY KEY (node, kind, ns, name, pod),
+        FOREIGN KEY (node, kind, ns, name) REFERENCES dependencies ON DELETE CASCADE
+      ) STRICT, WITHOUT ROWID;
+    )",
 };
 
 Status foreign(const std::string& path) {
@@ -74,10 +96,11 @@ Result<SchemaState> inspectSchema(Db& db, const std::string& path) {
   }
   if (*version < 0) return failure(damagedDatabase(path));
   if (*version < kSchemaVersion) return SchemaState::kOlder;
-  const auto known =
-      db.queryInteger("SELECT count(*) FROM sqlite_schema WHERE name IN ('pods', 'health')");
+  const auto known = db.queryInteger(
+      "SELECT count(*) FROM sqlite_schema WHERE name IN ('pods', 'health', "
+      "'dependencies', 'dependency_users')");
   if (!known) return failure(known.error());
-  if (*known != 2) return failure(damagedDatabase(path));
+  if (*known != 4) return failure(damagedDatabase(path));
   return SchemaState::kCurrent;
 }
 

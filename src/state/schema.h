@@ -10,7 +10,7 @@ namespace vkb::state {
 /// Marks a SQLite file as ours ("vkbr" in its header).
 inline constexpr std::int64_t kApplicationId = 0x766b6272;
 /// The version of the tables that this program reads and writes (`user_version`).
-inline constexpr std::int64_t kSchemaVersion = 1;
+inline constexpr std::int64_t kSchemaVersion = 2;
 
 /// What a database file is. Only reads, so that a file of somebody else stays as it is.
 enum class SchemaState {

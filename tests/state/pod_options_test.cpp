@@ -16,7 +16,10 @@ TEST(PodOptions, AreReadAsTheyWereWritten) {
                        .tolerations = {{"gpu", "only", "NoSchedule"}, {"x", "", "NoExecute"}},
                        .allow_node_selector = {{"zone"}},
                        .allow_tolerations = std::vector<std::string>{},
-                       .hide_pod_ips = true};
+                       .hide_pod_ips = true,
+                       .service_accounts = ServiceAccounts::kHome,
+                       .home_api = "https://192.0.2.1:6443",
+                       .use_existing = true};
   for (const PodOptions& pods : {all, PodOptions{}}) {
     Json options = Json::object();
     writePodOptions(pods, options);
@@ -36,6 +39,8 @@ TEST(PodOptions, ThatMightSendPodsElsewhereAreNotGuessedAt) {
        {std::pair{R"({"namespaceStrategy": "spread"})", "namespaceStrategy"},
         {R"({"namespaceStrategy": 7})", "namespaceStrategy"},
         {R"({"namespaceStrategy": "single"})", "namespaceText"},
+        {R"({"serviceAccounts": "root"})", "serviceAccounts"},
+        {R"({"serviceAccounts": "home"})", "homeApi"},
         {R"({"nodeSelector": {"a": 1}})", "nodeSelector"},
         {R"({"allowTolerations": [1]})", "allowTolerations"},
         {R"({"allowNodeSelector": "x"})", "allowNodeSelector"}}) {
