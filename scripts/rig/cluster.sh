@@ -129,12 +129,18 @@ make_network() {
   ip -n "$ns" link set lo up
   ip -n "$ns" route add default via "$host"
   ip route replace "10.202.$idx.0/24" via "$addr"
+  forward
+}
+# Pods of one cluster reach the others' API servers: a delegate may be one of home's clients.
+forward() {
+  echo 1 >"/proc/sys/net/ipv4/conf/vkb-$idx/forwarding"
 }
 # A cut takes the cluster's end of the link down, not the machine's: then the route stays, and packets vanish without
 # an answer as in a real partition, instead of leaving by the machine's default route.
 heal() {
   ip -n "$ns" link set eth0 up
   ip -n "$ns" route replace default via "10.201.$idx.1"
+  forward
 }
 
 up() {
