@@ -129,7 +129,7 @@ TEST_F(Refusals, DaemonSetPodIsLeftAloneAndItsRolloutAndDeletionFinish) {
   EXPECT_TRUE(delegatesByHomeUid(w.delegates.history())[uidOf(first)].empty());
 }
 
-TEST_F(Refusals, PodsThatNeedAConfigMapOrAClaimWaitWithTheReason) {
+TEST_F(Refusals, PodsThatNeedWhatIsNotThereWaitWithTheReason) {
   World& w = world();
   const std::string ns = w.newNamespace("needs");
   Json with_config = makePod(ns, "config", w.node), with_claim = makePod(ns, "claim", w.node);

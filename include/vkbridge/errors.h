@@ -45,6 +45,12 @@ inline Status waiting(std::string message, std::string reason) {
           .retry = Retry::kSlow};
 }
 
+/// No failure at all: what the pod needs first is on its way, and PodNotifier says when it is there
+/// or what went wrong. From createPod and updatePod; nothing of it is shown to anybody.
+inline Status preparing(std::string message) {
+  return {.reason = "Preparing", .message = std::move(message), .retry = Retry::kFast};
+}
+
 /// Understood, and refused for good; asked again only when the pod changes.
 inline Status permanent(std::string message, std::string reason) {
   return {.code = 422,
@@ -73,6 +79,7 @@ inline bool isNotFound(const Status& status) { return status.isNotFound(); }
 inline bool isInvalidInput(const Status& status) {
   return status.code == 400 || status.reason == reasons::kInvalidInput;
 }
+inline bool isPreparing(const Status& status) { return status.reason == "Preparing"; }
 inline bool isPermanent(const Status& status) { return status.retry == Retry::kNever; }
 inline bool isRetryable(const Status& status) { return status.retry != Retry::kNever; }
 inline bool isThrottled(const Status& status) { return status.code == 429; }

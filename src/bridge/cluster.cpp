@@ -45,7 +45,12 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
                    .list = {.field_selector = "spec.nodeName=" + name},
                    .name = "home pods of " + name}),
         events(deps.runtime, *deps.home, deps.logger, "vk-bridge", name),
-        provider({.runtime = deps.runtime, .target = *deps.target, .logger = deps.logger},
+        provider({.runtime = deps.runtime,
+                  .home = *deps.home,
+                  .target = *deps.target,
+                  .dependencies = deps.dependencies,
+                  .logger = deps.logger,
+                  .metrics = deps.metrics},
                  {.home_id = options.home_id,
                   .node = name,
                   .host_ip = options.host_ip,
@@ -238,6 +243,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     if (first && node.absence().value_or(Duration::zero()) > kLongAbsence) {
       pods.deleteCarefully(kCarefulDeletions);
     }
+    provider.setState(next->state);
     pods.setProviderState(next->state, next->message);
     if (changed) {
       const bool writable =
@@ -324,7 +330,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     for (const PodRecord& record : *records) {
       if (record.state != PodRecord::State::kWaiting) return false;
     }
-    return provider.getPods().empty();
+    return provider.isEmpty();
   }
 
   using Left = std::function<void(std::vector<PodRecord>)>;
@@ -413,10 +419,7 @@ Result<void> Cluster::start() {
     }
     impl->evaluate();
   });
-  self.claim.start();
-  self.node.start();
-  self.home_pods.start();
-  self.provider.start(*known, [weak] {
+  auto started = self.provider.start(*known, [weak] {
     const auto impl = weak.lock();
     if (!impl) return;
     {
@@ -425,6 +428,10 @@ Result<void> Cluster::start() {
     }
     impl->evaluate();
   });
+  if (!started) return started;
+  self.claim.start();
+  self.node.start();
+  self.home_pods.start();
   self.startKubelet();
   self.later(Duration::zero(), [](Impl& impl) { impl.publishRegularly(); });
   return {};

@@ -26,6 +26,7 @@ class Cluster {
     /// Does `target` answer with another identity?
     std::function<bool()> identity_differs;
     PodRecordStore& store;
+    state::DependencyStore& dependencies;
     /// What `status` shows; called on changes and every 10 s.
     std::function<void(const state::ClusterHealth&)> publish;
     base::Logger& logger;

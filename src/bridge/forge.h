@@ -6,6 +6,7 @@
 
 #include "bridge/forge_reasons.h"
 #include "bridge/place.h"
+#include "bridge/references.h"
 #include "state/pod_options.h"
 #include "vkbridge/json.h"
 #include "vkbridge/provider.h"
@@ -21,12 +22,14 @@ struct ForgeContext {
   std::string namespace_uid;  ///< UID of the target Namespace object: the adoption guard's owner
   bool rekey_labels = false;  ///< place is in a namespace shared with others (design §5)
   state::PodOptions pods{};   ///< what the operator chose at `join`
+  /// What the ConfigMaps and Secrets that the pod refers to are called in the target.
+  DependencyNames dependencies{};
 };
 
 /// May this home pod go over at all, as far as the pod itself tells? Refusals (kNever): DaemonSet
-/// and mirror pods and kube-system (NotOffloaded), claims (VolumesNotOffloaded). Waits (kSlow):
-/// what refers to ConfigMaps or Secrets, until dependencies are mirrored (DependencyMissing).
-Result<void> admit(const Json& home_pod);
+/// and mirror pods and kube-system (NotOffloaded), storage (VolumesNotOffloaded); claims unless the
+/// target's own serve them (`use_claims`).
+Result<void> admit(const Json& home_pod, bool use_claims = false);
 
 /// The delegate to POST. Everything goes over but a documented list (see forge.cpp). Every
 /// difference from home's pod is said to `why`.

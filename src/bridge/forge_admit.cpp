@@ -48,10 +48,11 @@ Result<void> admitKind(const Json& home_pod) {
   return {};
 }
 
-Result<void> admitStorage(const Json& home_pod) {
+Result<void> admitStorage(const Json& home_pod, bool use_claims) {
   for (const Json& volume : json::array(home_pod, {"spec", "volumes"})) {
     const bool claim = !json::at(volume, "persistentVolumeClaim").is_null();
     if (!claim && json::at(volume, "ephemeral").is_null()) continue;
+    if (claim && use_claims) continue;
     return refuse(kReasonVolumesNotOffloaded,
                   "volume \"" + json::str(volume, "name") + "\" is a " +
                       (claim ? "PersistentVolumeClaim" : "generic ephemeral volume") +
@@ -60,110 +61,14 @@ Result<void> admitStorage(const Json& home_pod) {
   return {};
 }
 
-/// What a pod refers to; the first one found is enough to say why it waits.
-struct Reference {
-  const char* kind;
-  std::string name, where;
-};
-
-std::optional<Reference> inProjected(const Json& volume, const std::string& where) {
-  for (const Json& source : json::array(volume, {"projected", "sources"})) {
-    for (const auto& [field, kind] : {std::pair{"configMap", "ConfigMap"}, {"secret", "Secret"}}) {
-      if (!json::at(source, field).is_null()) {
-        return Reference{kind, json::str(source, {field, "name"}), where};
-      }
-    }
-  }
-  return std::nullopt;
-}
-
-/// Volume types of storage systems carry their credentials' Secret under one of these names.
-std::optional<Reference> inStorageSource(const Json& volume, const std::string& where) {
-  if (!volume.is_object()) return std::nullopt;
-  for (const auto& source : volume.items()) {
-    for (const char* field : {"secretRef", "nodePublishSecretRef"}) {
-      if (!json::at(source.value(), field).is_null()) {
-        return Reference{"Secret", json::str(source.value(), {field, "name"}), where};
-      }
-    }
-  }
-  const std::string name = json::str(volume, {"azureFile", "secretName"});
-  if (!name.empty()) return Reference{"Secret", name, where};
-  return std::nullopt;
-}
-
-std::optional<Reference> inVolumes(const Json& spec) {
-  for (const Json& volume : json::array(spec, {"volumes"})) {
-    if (isInjectedTokenVolume(volume, spec)) continue;
-    const std::string where = "volume \"" + json::str(volume, "name") + "\"";
-    if (!json::at(volume, "configMap").is_null()) {
-      return Reference{"ConfigMap", json::str(volume, {"configMap", "name"}), where};
-    }
-    if (!json::at(volume, "secret").is_null()) {
-      return Reference{"Secret", json::str(volume, {"secret", "secretName"}), where};
-    }
-    if (auto found = inProjected(volume, where)) return found;
-    if (auto found = inStorageSource(volume, where)) return found;
-  }
-  return std::nullopt;
-}
-
-std::optional<Reference> inContainer(const Json& container) {
-  const std::string where = " of container \"" + json::str(container, "name") + "\"";
-  for (const Json& variable : json::array(container, {"env"})) {
-    for (const auto& [field, kind] :
-         {std::pair{"configMapKeyRef", "ConfigMap"}, {"secretKeyRef", "Secret"}}) {
-      if (!json::at(variable, {"valueFrom", field}).is_null()) {
-        return Reference{kind, json::str(variable, {"valueFrom", field, "name"}),
-                         "variable " + json::str(variable, "name") + where};
-      }
-    }
-  }
-  for (const Json& source : json::array(container, {"envFrom"})) {
-    for (const auto& [field, kind] :
-         {std::pair{"configMapRef", "ConfigMap"}, {"secretRef", "Secret"}}) {
-      if (!json::at(source, field).is_null()) {
-        return Reference{kind, json::str(source, {field, "name"}), "envFrom" + where};
-      }
-    }
-  }
-  return std::nullopt;
-}
-
-std::optional<Reference> firstReference(const Json& spec) {
-  if (auto found = inVolumes(spec)) return found;
-  std::optional<Reference> found;
-  // Ephemeral containers do not go over with the pod, so what they refer to does not hold it up.
-  for (const char* list : {"initContainers", "containers"}) {
-    for (const Json& container : json::array(spec, {list})) {
-      if ((found = inContainer(container))) return found;
-    }
-  }
-  const Json& pull_secrets = json::array(spec, {"imagePullSecrets"});
-  if (!pull_secrets.empty()) {
-    return Reference{"Secret", json::str(pull_secrets.front(), "name"), "imagePullSecrets"};
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
-Result<void> admit(const Json& home_pod) {
+Result<void> admit(const Json& home_pod, bool use_claims) {
   if (auto done = admitKind(home_pod); !done) return done;
-  if (auto done = admitStorage(home_pod); !done) return done;
+  if (auto done = admitStorage(home_pod, use_claims); !done) return done;
   // Without what it meant to say, the pod would run on any node.
   if (auto said = clusterSelector(home_pod); !said) {
     return refuse(kReasonNotOffloaded, said.error().message);
-  }
-  // Optional ones wait too: without a copy the target's own object of that name would be used.
-  if (const auto found = firstReference(json::at(home_pod, "spec"))) {
-    return failure(
-        {.code = 0,
-         .reason = kReasonDependencyMissing,
-         .message = "the pod waits: it refers to " + std::string(found->kind) + " \"" +
-                    found->name + "\" (" + found->where +
-                    "), and ConfigMaps and Secrets do not cross to the target cluster yet",
-         .retry = Retry::kSlow});
   }
   return {};
 }

@@ -85,6 +85,9 @@ bool isInjectedTokenVolume(const Json& volume, const Json& spec);
 /// other projected volumes, volumes that are empty after that, and all their mounts.
 void dropTokenVolumes(Json& spec, const Reasons& why = {});
 
+/// Takes off only what home's service account admission added, with its mounts.
+void dropInjectedTokenVolumes(Json& spec, const Reasons& why = {});
+
 // forge_hash.cpp
 
 std::uint64_t fnv1a(std::string_view text);

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/forge_parts.h"
+#include "bridge/service_accounts.h"
 #include "json/json.h"
 
 namespace vkb::bridge {
@@ -67,14 +68,19 @@ void dropSpecFields(Json& spec, const Reasons& why) {
 Json forgedSpec(const Json& home_pod, const ForgeContext& context, const Reasons& why) {
   const Json& home_spec = json::object(home_pod, {"spec"});
   Json spec = home_spec;
-  dropTokenVolumes(spec, why);
+  forgeServiceAccount(spec, home_pod, context.pods, context.place, why);
+  renameReferences(spec, context.dependencies, why);
   dropSpecFields(spec, why);
   forgeConstraints(spec, home_pod, context, why);
   keepHostname(spec, home_pod, context.place, why);
   if (context.rekey_labels) rekeySpec(spec, why);
   mapNamespaces(spec, home_pod, context, why);
   keepIdentity(spec, why);
-  set(spec, home_spec, "automountServiceAccountToken", false, kNoIdentity, why);
+  if (context.pods.service_accounts == state::ServiceAccounts::kTarget) {
+    keepServiceAccount(spec, home_spec);
+  } else {
+    set(spec, home_spec, "automountServiceAccountToken", false, kNoIdentity, why);
+  }
   set(spec, home_spec, "enableServiceLinks", false, "Services do not cross to the target", why);
   return spec;
 }

@@ -82,27 +82,15 @@ bool dropTokenSources(Json& volume) {
   return nothing_left;
 }
 
-}  // namespace
-
-bool isInjectedTokenVolume(const Json& volume, const Json& spec) {
-  const std::string name = json::str(volume, "name");
-  if (name.starts_with("kube-api-access-") && hasTokenSource(volume)) return true;
-  const std::string secret = json::str(volume, {"secret", "secretName"});
-  return isTokenSecretName(secret, spec) && mountedOnlyAtTokenPath(name, spec);
-}
-
-void dropTokenVolumes(Json& spec, const Reasons& why) {
+void dropVolumes(Json& spec, const Reasons& why, const std::function<bool(Json& volume)>& drops) {
   if (!spec.is_object()) return;
   const auto volumes = spec.find("volumes");
   if (volumes == spec.end() || !volumes->is_array()) return;
   std::set<std::string> dropped;
   Json kept = Json::array();
   for (Json& volume : *volumes) {
-    const std::string name = json::str(volume, "name");
-    const bool injected = isInjectedTokenVolume(volume, spec);
-    if (injected || hasTokenSource(volume)) why.add({"spec.volumes[", name, "]"}, kReason);
-    if (injected || (hasTokenSource(volume) && dropTokenSources(volume))) {
-      dropped.insert(name);
+    if (drops(volume)) {
+      dropped.insert(json::str(volume, "name"));
     } else {
       kept.push_back(volume);
     }
@@ -113,6 +101,32 @@ void dropTokenVolumes(Json& spec, const Reasons& why) {
     *volumes = std::move(kept);
   }
   dropMounts(spec, dropped, why);
+}
+
+}  // namespace
+
+bool isInjectedTokenVolume(const Json& volume, const Json& spec) {
+  const std::string name = json::str(volume, "name");
+  if (name.starts_with("kube-api-access-") && hasTokenSource(volume)) return true;
+  const std::string secret = json::str(volume, {"secret", "secretName"});
+  return isTokenSecretName(secret, spec) && mountedOnlyAtTokenPath(name, spec);
+}
+
+void dropTokenVolumes(Json& spec, const Reasons& why) {
+  dropVolumes(spec, why, [&](Json& volume) {
+    const bool injected = isInjectedTokenVolume(volume, spec);
+    if (!injected && !hasTokenSource(volume)) return false;
+    why.add({"spec.volumes[", json::str(volume, "name"), "]"}, kReason);
+    return injected || dropTokenSources(volume);
+  });
+}
+
+void dropInjectedTokenVolumes(Json& spec, const Reasons& why) {
+  dropVolumes(spec, why, [&](const Json& volume) {
+    const bool injected = isInjectedTokenVolume(volume, spec);
+    if (injected) why.add({"spec.volumes[", json::str(volume, "name"), "]"}, kReason);
+    return injected;
+  });
 }
 
 }  // namespace vkb::bridge

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bridge/dependency_copy.h"
 #include "bridge/names.h"
 #include "json/json.h"
 
@@ -119,7 +120,8 @@ Result<GarbageSearch> findGarbage(kube::Reader& home, kube::Reader& target,
 }
 
 Result<void> removeGarbage(kube::Writer& target, const Garbage& garbage) {
-  return removed(target.remove(kube::kPods, garbage.ns, garbage.name, {.uid = garbage.uid}));
+  const kube::Resource resource = garbage.kind ? resourceOf(*garbage.kind) : kube::kPods;
+  return removed(target.remove(resource, garbage.ns, garbage.name, {.uid = garbage.uid}));
 }
 
 Result<std::vector<Garbage>> findEmptyNamespaces(

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "kube/client.h"
+#include "state/dependency_store.h"
 #include "vkbridge/status.h"
 
 namespace vkb::bridge {
@@ -15,7 +17,8 @@ namespace vkb::bridge {
 struct Garbage {
   std::string ns, name, uid;
   std::string node{};      ///< that it was made for
-  std::string home_pod{};  ///< <ns>/<name>, for people
+  std::string home_pod{};  ///< <ns>/<name>, for people; of a copy what it was made from
+  std::optional<state::DependencyKind> kind{};  ///< of a copy; else it is a delegate
 };
 
 struct GarbageSearch {
@@ -27,6 +30,10 @@ struct GarbageSearch {
 /// (a quorum GET at home) that its home pod is gone or terminal (design invariant 10).
 Result<GarbageSearch> findGarbage(kube::Reader& home, kube::Reader& target,
                                   const std::string& home_id, const std::set<std::string>& joined);
+/// Copies of ConfigMaps and Secrets, and Secrets of tokens, of nodes not in `joined`, to which no
+/// delegate refers (a quorum LIST in the target, asked after they were seen).
+Result<std::vector<Garbage>> findUnusedCopies(kube::Reader& target, const std::string& home_id,
+                                              const std::set<std::string>& joined);
 /// By UID. Gone already is success.
 Result<void> removeGarbage(kube::Writer& target, const Garbage& garbage);
 

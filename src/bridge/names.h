@@ -20,6 +20,11 @@ inline constexpr const char* kLabelHomeNamespace = "vk-bridge.io/home-namespace"
 /// Label and annotation keys that forge put on the delegate, so that an update removes what home
 /// removed and leaves what others added.
 inline constexpr const char* kAnnotationForgedKeys = "vk-bridge.io/forged-keys";
+/// On a copied ConfigMap or Secret: <ns>/<name> of home's; on a Secret of tokens, of the pod.
+inline constexpr const char* kAnnotationHomeObject = "vk-bridge.io/home-object";
+/// On a Secret of tokens: what is asked of home for them, and when next.
+inline constexpr const char* kAnnotationTokens = "vk-bridge.io/tokens";
+inline constexpr const char* kAnnotationRefreshAt = "vk-bridge.io/refresh-at";
 /// On the home pod: <ns>/<name>/<uid> of its delegate. A hint.
 inline constexpr const char* kAnnotationDelegate = "vk-bridge.io/delegate";
 /// On the home pod: `fail` or `recreate`, before the cluster's --on-delegate-lost.
@@ -38,5 +43,6 @@ inline constexpr const char* kReasonNameTaken = "NameTaken";
 inline constexpr const char* kReasonVolumesNotOffloaded = "VolumesNotOffloaded";
 inline constexpr const char* kReasonDelegateRefused = "DelegateRefused";
 inline constexpr const char* kReasonDependencyMissing = "DependencyMissing";
+inline constexpr const char* kReasonDependencyTaken = "DependencyTaken";
 
 }  // namespace vkb::bridge

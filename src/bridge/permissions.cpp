@@ -1,11 +1,22 @@
 #include "bridge/permissions.h"
 
+#include <initializer_list>
+
 namespace vkb::bridge {
 
 using kube::permission;
 
-std::vector<kube::Permission> homePermissions() {
-  return {
+namespace {
+
+void allow(std::vector<kube::Permission>& permissions, const kube::Resource& resource,
+           std::initializer_list<const char*> verbs) {
+  for (const char* verb : verbs) permissions.push_back(permission(verb, resource));
+}
+
+}  // namespace
+
+std::vector<kube::Permission> homePermissions(const state::PodOptions& pods) {
+  std::vector<kube::Permission> permissions{
       permission("get", kube::kPods),
       permission("list", kube::kPods),
       permission("watch", kube::kPods),
@@ -26,6 +37,12 @@ std::vector<kube::Permission> homePermissions() {
       permission("create", kube::kLeases, "kube-node-lease"),
       permission("update", kube::kLeases, "kube-node-lease"),
   };
+  allow(permissions, kube::kConfigMaps, {"get", "list", "watch"});
+  allow(permissions, kube::kSecrets, {"get", "list", "watch"});
+  if (pods.service_accounts == state::ServiceAccounts::kHome) {
+    permissions.push_back(permission("create", kube::kServiceAccounts, "", "token"));
+  }
+  return permissions;
 }
 
 std::vector<kube::Permission> homeAccessPermissions() {
@@ -52,8 +69,9 @@ std::vector<kube::Permission> targetMetricsPermissions(bool from_nodes) {
   return {permission("list", kPodMetrics)};
 }
 
-std::vector<kube::Permission> targetPermissions(const std::string& claim_namespace) {
-  return {
+std::vector<kube::Permission> targetPermissions(const std::string& claim_namespace,
+                                                const state::PodOptions& pods) {
+  std::vector<kube::Permission> permissions{
       permission("get", kube::kPods),
       permission("list", kube::kPods),
       permission("watch", kube::kPods),
@@ -71,6 +89,11 @@ std::vector<kube::Permission> targetPermissions(const std::string& claim_namespa
       permission("update", kube::kLeases, claim_namespace),
       permission("delete", kube::kLeases, claim_namespace),
   };
+  for (const kube::Resource& resource : {kube::kConfigMaps, kube::kSecrets}) {
+    allow(permissions, resource, {"get", "list", "watch", "create", "update", "delete"});
+  }
+  if (pods.use_existing) allow(permissions, kube::kPersistentVolumeClaims, {"get"});
+  return permissions;
 }
 
 }  // namespace vkb::bridge

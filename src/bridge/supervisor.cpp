@@ -52,6 +52,7 @@ struct Supervisor::Impl : std::enable_shared_from_this<Supervisor::Impl> {
                       .target = std::move(target->client),
                       .identity_differs = std::move(target->identity_differs),
                       .store = deps.database,
+                      .dependencies = deps.database,
                       .publish = [this](const state::ClusterHealth& health) { publish(health); },
                       .logger = deps.logger,
                       .metrics = deps.metrics},

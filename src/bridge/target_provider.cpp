@@ -9,6 +9,7 @@
 #include "json/json.h"
 #include "kube/features.h"
 #include "kube/version.h"
+#include "vkbridge/errors.h"
 
 namespace vkb::bridge {
 
@@ -35,6 +36,17 @@ TargetProvider::TargetProvider(Deps deps, Options options)
              .node = options_.node,
              .on_delegate = [this](const std::string& uid) { pod_changed_(uid); },
              .on_foreign_usage = [this] { node_changed_(); }}),
+      dependencies_({.runtime = deps.runtime,
+                     .home = deps.home,
+                     .target = deps.target,
+                     .store = deps.dependencies,
+                     .delegates = pods_,
+                     .logger = deps.logger,
+                     .metrics = deps.metrics},
+                    {.home_id = options_.home_id,
+                     .node = options_.node,
+                     .pods = options_.cluster.pods,
+                     .changed = [this](const std::string& uid) { pod_changed_(uid); }}),
       pod_reflector_(deps.runtime, deps.target, pods_, deps.logger,
                      {.resource = kube::kPods,
                       .list = {},
@@ -58,26 +70,39 @@ TargetProvider::TargetProvider(Deps deps, Options options)
 
 TargetProvider::~TargetProvider() { stop(); }
 
-void TargetProvider::start(const std::vector<PodRecord>& known, std::function<void()> on_synced) {
+Result<void> TargetProvider::start(const std::vector<PodRecord>& known,
+                                   std::function<void()> on_synced) {
+  std::set<std::string> pods;
   for (const PodRecord& record : known) {
+    pods.insert(record.uid);
     if (!record.provider_uid.empty()) pods_.remember(record.provider_uid, record.uid);
   }
+  if (auto started = dependencies_.start(pods); !started) return started;
   // Pods last: what placePod and createPod ask the other caches for is there when pods are acted
   // on.
   on_synced_ = std::move(on_synced);
   nodes_.start();
   namespaces_.start();
   nodes_.whenSynced([this] { namespaces_.whenSynced([this] { pod_reflector_.start(); }); });
+  return {};
 }
+
+void TargetProvider::setState(ProviderState state) {
+  dependencies_.setActive(state == ProviderState::kReady || state == ProviderState::kLeaving);
+}
+
+bool TargetProvider::isEmpty() { return getPods().empty() && dependencies_.empty(); }
 
 void TargetProvider::stop() {
   warnings_.stop();
   pod_reflector_.stop();
   namespaces_.stop();
   nodes_.stop();
+  dependencies_.stop();
 }
 
 void TargetProvider::retryNow() {
+  dependencies_.retryNow();
   nodes_.retryNow();
   namespaces_.retryNow();
   pod_reflector_.retryNow();
@@ -88,7 +113,9 @@ Result<void> TargetProvider::checkNamespace(const std::string& ns, const Json& o
 }
 
 Result<PodPlace> TargetProvider::placePod(const Json& pod) {
-  if (auto admitted = admit(pod); !admitted) return failure(admitted.error());
+  if (auto admitted = admit(pod, options_.cluster.pods.use_existing); !admitted) {
+    return failure(admitted.error());
+  }
   PodPlace place = placeFor(pod);
   if (const auto present = namespaces_.get("", place.ns)) {
     if (auto allowed = checkNamespace(place.ns, present->parse()); !allowed) {
@@ -173,15 +200,25 @@ std::optional<TargetPods::Delegate> TargetProvider::find(const PodRecord& record
 }
 
 Result<ProviderPod> TargetProvider::createPod(const Json& pod, const PodRecord& record) {
+  const PodPlace place{record.place_ns, record.place_name};
+  const auto wanted = dependencies_.look(pod);
+  if (!wanted) return failure(wanted.error());
   auto ns = ensureNamespace(record.place_ns);
   if (!ns) return failure(ns.error());
-  const Json delegate = forge(pod, forgeContext(record, std::move(ns->uid), ns->rekey));
+  if (auto claims = checkClaims(pod, place.ns); !claims) return failure(claims.error());
+  auto names = dependencies_.provide(pod, place, *wanted);
+  if (!names) return failure(names.error());
+  ForgeContext context = forgeContext(record, std::move(ns->uid), ns->rekey);
+  context.dependencies = std::move(*names);
+  const Json delegate = forge(pod, context);
   auto made = deps_.target.create(kube::kPods, record.place_ns, delegate);
   if (made) {
     pods_.remember(json::str(*made, {"metadata", "uid"}), record.uid);
     return describe(*made, record);
   }
-  if (made.error().reason != "AlreadyExists") return failure(made.error());
+  if (made.error().reason != "AlreadyExists") {
+    return failure(explained(made.error(), pod, place));
+  }
 
   // An earlier attempt whose answer was lost, or somebody else: its own marks decide.
   auto found = getPod(record);
@@ -213,54 +250,6 @@ Result<ProviderPod> TargetProvider::createPod(const Json& pod, const PodRecord& 
                   .message = "a pod " + where +
                              " that is not this bridge's exists in the target; it is left alone",
                   .retry = Retry::kNever});
-}
-
-Result<void> TargetProvider::updatePod(const Json& pod, const PodRecord& record) {
-  const auto delegate = find(record);
-  if (!delegate || delegate->gone) return {};
-  // It is there already: whether pods may still go there is no question. Without a UID the adoption
-  // guard stays as it is.
-  auto ns = readNamespace(record.place_ns);
-  if (!ns) return failure(ns.error());
-  const std::string namespace_uid = *ns ? json::str(**ns, {"metadata", "uid"}) : "";
-  const PodPlace place{record.place_ns, record.place_name};
-  const bool rekey = rekeysLabels(record.uid, record.provider_uid, place);
-  const ForgeContext context = forgeContext(record, namespace_uid, rekey);
-  const Json there = delegate->pod->parse();
-  const Result<void> contained = updateContainers(pod, there, context);
-  if (const auto patch = updatePatch(pod, there, context, contained.has_value())) {
-    auto answer = deps_.target.patch(kube::kPods, place.ns, place.name,
-                                     kube::PatchType::kStrategicMerge, *patch);
-    if (!answer && !answer.error().isNotFound()) return failure(answer.error());
-  }
-  return contained;
-}
-
-/// Rare enough that what the server offers is asked each time: an upgrade may change it.
-Result<void> TargetProvider::updateContainers(const Json& pod, const Json& delegate,
-                                              const ForgeContext& context) {
-  const auto resize = resizePatch(pod, delegate, context);
-  const Json missing = missingEphemeralContainers(pod, delegate, context);
-  if (!resize && missing.empty()) return {};
-  const auto features = kube::readServerFeatures(deps_.target);
-  if (!features) return failure(features.error());
-  const PodPlace& place = context.place;
-  Result<void> result;
-  const auto settle = [&](const Result<Json>& answer) {
-    if (answer || answer.error().isNotFound()) return;  // gone: its watch tells
-    Status status = answer.error();
-    if (status.reason == "NotSupported") {
-      status.reason = kReasonDelegateRefused;
-      status.message = "the target: " + status.message;
-    }
-    result = failure(std::move(status));
-  };
-  if (resize) settle(kube::resizePod(deps_.target, *features, place.ns, place.name, *resize));
-  if (!missing.empty()) {
-    settle(kube::addEphemeralContainers(deps_.target, *features, place.ns, place.name, missing,
-                                        json::str(delegate, {"metadata", "uid"})));
-  }
-  return result;
 }
 
 Result<void> TargetProvider::deletePod(const PodRecord& record,
@@ -371,6 +360,7 @@ std::vector<ProviderPod> TargetProvider::getPods() {
 void TargetProvider::forgetPod(const PodRecord& record) {
   warnings_.forget(record.uid);
   pods_.forget(record.provider_uid);
+  dependencies_.release(record.uid);
 }
 
 std::string TargetProvider::podNode(const PodRecord& record) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "bridge/dependencies.h"
 #include "bridge/forge.h"
 #include "bridge/target_pods.h"
 #include "bridge/target_warnings.h"
@@ -24,8 +25,11 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
  public:
   struct Deps {
     Runtime runtime;
+    kube::Client& home;
     kube::Client& target;
+    state::DependencyStore& dependencies;
     base::Logger& logger;
+    base::Metrics& metrics;
   };
   struct Options {
     std::string home_id;
@@ -43,10 +47,14 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
 
   /// Starts the watches. `known`: records whose delegates are ours whatever their labels say.
   /// `on_synced` once every cache has its first list.
-  void start(const std::vector<PodRecord>& known, std::function<void()> on_synced);
+  Result<void> start(const std::vector<PodRecord>& known, std::function<void()> on_synced);
   void stop();
   /// The target answers again: watches that wait for their next attempt make it now.
   void retryNow();
+  /// Dependencies are written in the states in which pods may be.
+  void setState(ProviderState state);
+  /// No delegate and nothing that delegates refer to is left.
+  bool isEmpty();
   /// gitVersion of the target; empty until known. Read by ping().
   std::string version() const;
   /// The delegate of ours that has this name in the target now.
@@ -97,11 +105,15 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   /// it would be made now.
   bool rekeysLabels(const std::string& home_uid, const std::string& recorded_uid,
                     const PodPlace& place) const;
+  /// The claims that the pod names are there, in the target.
+  Result<void> checkClaims(const Json& pod, const std::string& ns);
+  /// "a service account is missing" said so that somebody can do something about it.
+  Status explained(Status status, const Json& pod, const PodPlace& place) const;
   std::optional<TargetPods::Delegate> find(const PodRecord& record) const;
   /// Where a home pod without a record goes.
   PodPlace placeFor(const Json& pod) const;
   /// What of an update has a subresource of its own.
-  Result<void> updateContainers(const Json& pod, const Json& delegate, const ForgeContext& context);
+  Result<void> updateContainers(const Json& pod, const Json& delegate, ForgeContext& context);
   ForgeContext forgeContext(const PodRecord& record, std::string namespace_uid, bool rekey) const;
   ProviderPod describe(const Json& delegate, const PodRecord& record) const;
   ProviderPod describe(const TargetPods::Delegate& delegate) const;
@@ -115,6 +127,7 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   std::string version_;
   std::uint16_t kubelet_port_ = 0;  ///< 0: none
   TargetPods pods_;
+  Dependencies dependencies_;
   kube::Reflector pod_reflector_;
   kube::Informer nodes_, namespaces_;
   TargetWarnings warnings_;

@@ -15,7 +15,7 @@ struct Arguments {
   CommonOptions common;
   JoinOptions join;
   std::vector<std::string> allow_namespaces;
-  std::string namespace_strategy, pod_ip;
+  std::string namespace_strategy, pod_ip, service_accounts, home_api_server, existing_objects;
   std::vector<std::string> node_selector, tolerations, allow_node_selector, allow_tolerations;
   std::string labels, claim_namespace, on_delegate_lost, when_unreachable, metrics;
   RunOptions run;
@@ -68,6 +68,18 @@ void addPodFlags(CLI::App& join, Arguments& arguments) {
   join.add_option("--pod-ip", arguments.pod_ip,
                   "'verbatim' (default) shows the delegates' pod IPs at home, 'hidden' does not")
       ->check(CLI::IsMember({"verbatim", "hidden"}));
+  join.add_option("--service-accounts", arguments.service_accounts,
+                  "who delegates are to an API server: 'none' (default), nobody; 'target', the "
+                  "target's account of the same name; 'home', the pod's own account at home's API "
+                  "server")
+      ->check(CLI::IsMember({"none", "target", "home"}));
+  join.add_option("--home-api-server", arguments.home_api_server,
+                  "https://HOST[:PORT] of home's API server as pods in the target reach it, for "
+                  "--service-accounts=home (default: as the home kubeconfig says)");
+  join.add_option("--existing-objects", arguments.existing_objects,
+                  "ConfigMaps, Secrets and claims that others put into the target under the name "
+                  "that a pod refers to: 'refuse' (default) or 'use'")
+      ->check(CLI::IsMember({"refuse", "use"}));
 }
 
 CLI::App* addJoin(CLI::App& app, Arguments& arguments) {
@@ -228,6 +240,9 @@ void finishJoin(Arguments& arguments, const CLI::App& join) {
   take("--allow-node-selector", arguments.allow_node_selector, pods.allow_node_selector);
   take("--allow-tolerations", arguments.allow_tolerations, pods.allow_tolerations);
   take("--pod-ip", arguments.pod_ip, pods.pod_ip);
+  take("--service-accounts", arguments.service_accounts, pods.service_accounts);
+  take("--home-api-server", arguments.home_api_server, pods.home_api_server);
+  take("--existing-objects", arguments.existing_objects, pods.existing_objects);
   if (join.count("--on-delegate-lost") > 0) {
     arguments.join.recreate_lost = arguments.on_delegate_lost == "recreate";
   }

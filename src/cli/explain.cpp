@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "bridge/dependency_copy.h"
 #include "bridge/explain.h"
 #include "bridge/names.h"
 #include "bridge/target_namespace.h"
@@ -132,6 +133,8 @@ Result<void> explain(Session& session, const ExplainOptions& options) {
   e.context.node = e.cluster.name;
   e.context.pods = e.cluster.options.pods;
   e.context.place = placeOf(*folder, e.home_pod, e.cluster);
+  e.context.dependencies = bridge::expectedNames({e.context.home_id, e.context.node}, e.home_pod,
+                                                 e.context.pods, e.context.place);
 
   if (const auto admitted = bridge::admit(e.home_pod); !admitted) {
     const Status& why = admitted.error();

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "bridge/garbage.h"
+#include "bridge/references.h"
 #include "cli/commands.h"
 #include "cli/table.h"
 #include "kube/identity.h"
@@ -57,6 +58,27 @@ Result<void> collectDelegates(kube::Client& home, kube::Client& target, const st
   for (const auto& item : found->delegates) {
     if (auto removed = bridge::removeGarbage(target, item); !removed) return removed;
     std::printf("deleted %s/%s in %s\n", item.ns.c_str(), item.name.c_str(), cluster.c_str());
+  }
+  return {};
+}
+
+Result<void> collectCopies(kube::Client& target, const std::string& home_id,
+                           const std::string& cluster, const std::set<std::string>& joined,
+                           bool dry_run) {
+  auto found = bridge::findUnusedCopies(target, home_id, joined);
+  if (!found) return failure(found.error());
+  if (found->empty()) return {};
+  Table table({"CLUSTER", "KIND", "COPY", "MADE FOR NODE", "OF"});
+  for (const auto& item : *found) {
+    table.add({cluster, bridge::toString(*item.kind), item.ns + "/" + item.name, item.node,
+               item.home_pod});
+  }
+  std::printf("%s", table.text().c_str());
+  if (dry_run) return {};
+  for (const auto& item : *found) {
+    if (auto removed = bridge::removeGarbage(target, item); !removed) return removed;
+    std::printf("deleted %s %s/%s in %s\n", bridge::toString(*item.kind), item.ns.c_str(),
+                item.name.c_str(), cluster.c_str());
   }
   return {};
 }
@@ -134,6 +156,10 @@ Result<void> gc(Session& session, const GcOptions& options) {
       if (!target) return failure(target.error());
       if (auto collected = collectDelegates(*home->client, **target, home->id, cluster.name, joined,
                                             options.dry_run);
+          !collected) {
+        return collected;
+      }
+      if (auto collected = collectCopies(**target, home->id, cluster.name, joined, options.dry_run);
           !collected) {
         return collected;
       }

@@ -134,7 +134,7 @@ Result<void> checkNodes(kube::Client& home, const JoinOptions& options,
 }
 
 Result<state::ClusterConfig> makeConfig(const JoinOptions& options, const Target& target,
-                                        const std::string& home_id,
+                                        const Session::Home& home,
                                         const std::optional<state::ClusterConfig>& before,
                                         WallTime now) {
   state::ClusterConfig config = before.value_or(state::ClusterConfig{});
@@ -146,7 +146,8 @@ Result<state::ClusterConfig> makeConfig(const JoinOptions& options, const Target
   if (!before) config.joined_at = now;
   if (options.allow_namespaces) config.options.allow_namespaces = *options.allow_namespaces;
   if (options.keep_labels) config.options.keep_labels = *options.keep_labels;
-  auto pods = applyPodFlags(options.pods, std::move(config.options.pods), home_id);
+  auto pods =
+      applyPodFlags(options.pods, std::move(config.options.pods), home.id, home.access.server);
   if (!pods) return failure(pods.error());
   config.options.pods = std::move(*pods);
   if (options.claim_namespace) config.options.claim_namespace = *options.claim_namespace;
@@ -210,10 +211,21 @@ Result<void> join(Session& session, const JoinOptions& options) {
   }
   if (auto fits = checkJoined(joined, options, target->id); !fits) return fits;
   if (auto fits = checkNodes(*home->client, options, target->id); !fits) return fits;
-  if (auto may = checkPermissions("home", *home->client, bridge::homePermissions()); !may)
+  std::optional<state::ClusterConfig> before;
+  for (const auto& cluster : joined) {
+    if (cluster.name == options.name) before = cluster;
+  }
+  const WallTime now = session.clock().wallNow();
+  const auto made = makeConfig(options, *target, *home, before, now);
+  if (!made) return failure(made.error());
+  const state::ClusterConfig& config = *made;
+  const state::PodOptions& pods = config.options.pods;
+  if (auto may = checkPermissions("home", *home->client, bridge::homePermissions(pods)); !may) {
     return may;
-  if (auto may = checkPermissions("target", *target->client,
-                                  bridge::targetPermissions(claimNamespace(options)));
+  }
+  const std::string& claims_in = config.options.claim_namespace;
+  if (auto may =
+          checkPermissions("target", *target->client, bridge::targetPermissions(claims_in, pods));
       !may) {
     return may;
   }
@@ -229,14 +241,6 @@ Result<void> join(Session& session, const JoinOptions& options) {
   auto folder = state::StateFolder::open(session.options().stateDir());
   if (!folder) return failure(folder.error());
   if (auto bound = folder->bindHome(home->id); !bound) return bound;
-  std::optional<state::ClusterConfig> before;
-  for (const auto& cluster : joined) {
-    if (cluster.name == options.name) before = cluster;
-  }
-  const WallTime now = session.clock().wallNow();
-  const auto made = makeConfig(options, *target, home->id, before, now);
-  if (!made) return failure(made.error());
-  const state::ClusterConfig& config = *made;
   if (options.take_over) {
     const bridge::Claim::Options claim{.ns = config.options.claim_namespace,
                                        .home_id = home->id,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "kube/server_url.h"
+
 namespace vkb::cli {
 namespace {
 
@@ -94,6 +96,25 @@ Result<std::vector<state::Toleration>> parseTolerations(const std::vector<std::s
   return tolerations;
 }
 
+state::ServiceAccounts serviceAccountsOf(const std::string& text) {
+  if (text == "home") return state::ServiceAccounts::kHome;
+  return text == "target" ? state::ServiceAccounts::kTarget : state::ServiceAccounts::kNone;
+}
+
+Result<void> applyServiceAccounts(const PodFlags& flags, const std::string& home_server,
+                                  state::PodOptions& pods) {
+  if (flags.service_accounts) pods.service_accounts = serviceAccountsOf(*flags.service_accounts);
+  if (flags.home_api_server) pods.home_api = *flags.home_api_server;
+  if (pods.service_accounts != state::ServiceAccounts::kHome) {
+    pods.home_api.clear();
+    return {};
+  }
+  if (pods.home_api.empty()) pods.home_api = home_server;
+  // Usage is looked at before home is known.
+  if (pods.home_api.empty() && !flags.home_api_server) return {};
+  return checkHomeApi(pods.home_api);
+}
+
 std::vector<std::string> withoutEmpty(std::vector<std::string> texts) {
   std::erase(texts, "");
   return texts;
@@ -101,8 +122,27 @@ std::vector<std::string> withoutEmpty(std::vector<std::string> texts) {
 
 }  // namespace
 
+Result<void> checkHomeApi(const std::string& url) {
+  const auto parsed = kube::parseServerUrl(url);
+  std::string wrong;
+  if (!parsed) {
+    wrong = parsed.error().message;
+  } else if (parsed->scheme != "https" || !parsed->path.empty() || !parsed->user_info.empty()) {
+    wrong = "pods can use only https://HOST[:PORT]";
+  } else if (parsed->host == "localhost" || parsed->host == "::1" ||
+             parsed->host.starts_with("127.")) {
+    wrong = "a pod in another cluster does not reach this machine by that name";
+  }
+  if (wrong.empty()) return {};
+  return invalid(
+      "--service-accounts=home needs the address of home's API server as pods in the "
+      "target reach it, and \"" +
+      url + "\" is none (" + wrong + "); give it with --home-api-server https://HOST:PORT");
+}
+
 Result<state::PodOptions> applyPodFlags(const PodFlags& flags, state::PodOptions before,
-                                        const std::string& home_id) {
+                                        const std::string& home_id,
+                                        const std::string& home_server) {
   state::PodOptions pods = std::move(before);
   if (flags.namespace_strategy) {
     auto applied = applyStrategy(*flags.namespace_strategy, home_id, pods);
@@ -122,6 +162,10 @@ Result<state::PodOptions> applyPodFlags(const PodFlags& flags, state::PodOptions
     pods.allow_node_selector = withoutEmpty(*flags.allow_node_selector);
   if (flags.allow_tolerations) pods.allow_tolerations = withoutEmpty(*flags.allow_tolerations);
   if (flags.pod_ip) pods.hide_pod_ips = *flags.pod_ip == "hidden";
+  if (flags.existing_objects) pods.use_existing = *flags.existing_objects == "use";
+  if (auto applied = applyServiceAccounts(flags, home_server, pods); !applied) {
+    return failure(applied.error());
+  }
   return pods;
 }
 

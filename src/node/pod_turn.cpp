@@ -8,6 +8,7 @@
 #include "json/time.h"
 #include "node/node_patch.h"
 #include "node/status_patch.h"
+#include "vkbridge/errors.h"
 
 namespace vkb::node {
 namespace {
@@ -22,6 +23,7 @@ using Ownership = ProviderPod::Ownership;
 constexpr std::chrono::seconds kAttemptWindow = kube::kWriteCallDeadline + kube::kWriteTimeout;
 /// A cache that is behind a proof catches up within this.
 constexpr std::chrono::seconds kCacheLag{1};
+constexpr std::chrono::seconds kPreparedCheck{30};
 /// Turns that only write things down follow each other; more than this is a broken plan().
 constexpr int kMaxSteps = 5;
 
@@ -178,6 +180,7 @@ PodTurn::Step PodTurn::create() {
   if (answered) record_->attempt_expires = earlier_attempt;
   if (!created) {
     if (answered && earlier_attempt <= wallNow()) record_->state = State::kWaiting;
+    if (errors::isPreparing(created.error())) return waitPrepared();
     return refuse(created.error());
   }
   record_->state = State::kCreated;
@@ -211,6 +214,7 @@ PodTurn::Step PodTurn::update() {
     // What the delegate says is true all the same.
     update_failed_ = true;
     if (auto told = reflect(); !told) return fail(told.error());
+    if (errors::isPreparing(updated.error())) return waitPrepared();
     return refuse(updated.error());
   }
   record_->inputs_hash = inputs_hash_;
@@ -434,6 +438,13 @@ PodTurn::Step PodTurn::waitForAttempt(bool reflect_first) {
   }
   const auto left = record_->attempt_expires - wallNow();
   return {.outcome = Outcome::after(std::max<Duration>(left, std::chrono::milliseconds(100)))};
+}
+
+/// The provider says when to go on. Looked at again all the same: a wait must not hang on a call
+/// that never comes.
+PodTurn::Step PodTurn::waitPrepared() {
+  if (auto written = put(); !written) return fail(written.error());
+  return {.outcome = Outcome::after(kPreparedCheck)};
 }
 
 PodRecord PodTurn::freshRecord() const {

@@ -87,6 +87,7 @@ class PodTurn {
   Result<void> reflect();
   Result<void> sayLastWords();
   Result<void> put();
+  Step waitPrepared();
   PodRecord freshRecord() const;
   /// Notes the failure where people look (record, event, home pod) and hands it to the queue.
   Step fail(const Status& status);

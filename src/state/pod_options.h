@@ -44,7 +44,7 @@ struct PodOptions {
   bool hide_pod_ips = false;  ///< --pod-ip=hidden
   ServiceAccounts service_accounts = ServiceAccounts::kNone;
   /// URL of home's API server as pods in the target reach it; for kHome.
-  std::string home_api;
+  std::string home_api{};
   /// ConfigMaps, Secrets and claims that others put into the target serve delegates.
   bool use_existing = false;
 

@@ -25,8 +25,9 @@ class ClusterTest : public TwoClusters {
                       .target = std::move(guard),
                       .identity_differs = [identity] { return identity->identityDiffers(); },
                       .store = *database_,
+                      .dependencies = *database_,
                       .publish = [this](const auto& health) { health_.push_back(health); },
-                      .logger = logger_,
+                      .logger = *log_to_,
                       .metrics = metrics_},
         Cluster::Options{.config = config,
                          .home_id = home_.clusterId(),
@@ -62,6 +63,7 @@ class ClusterTest : public TwoClusters {
   static std::string podsReady(const Json& pod) { return condition(pod, "Ready"); }
 
   const std::string target_id_ = target_.clusterId();
+  base::Logger* log_to_ = &logger_;
   std::string installation_ = "installation-1";
   bool starts_leaving_ = false;
   std::vector<state::ClusterHealth> health_;

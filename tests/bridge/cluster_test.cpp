@@ -251,11 +251,11 @@ TEST_F(ClusterTest, AfterALongOutageTheWatchesGoOnAsSoonAsTheNodeIsReady) {
   cutOff();
   runtime_.advance(minutes(20));  // by now the watches try once a minute
   target_.setDown(false);
-  for (int i = 0; i < 60 && target_.openWatches(kBridge) < 3; ++i) {
+  for (int i = 0; i < 60 && target_.openWatches(kBridge) < 5; ++i) {
     ASSERT_NE(condition(node(), "Ready").substr(0, 4), "True") << "a watch still waits";
     runtime_.advance(seconds(1));
   }
-  EXPECT_EQ(target_.openWatches(kBridge), 3u);  // pods, nodes, namespaces
+  EXPECT_EQ(target_.openWatches(kBridge), 5u);  // pods, nodes, namespaces, copies
   runtime_.advance(seconds(1));
   EXPECT_EQ(condition(node(), "Ready").substr(0, 4), "True");
 }
@@ -270,7 +270,7 @@ TEST_F(ClusterTest, OnceTheRightClusterAnswersAgainTheWatchesGoOnAtOnce) {
   target_.setDown(false);
   runtime_.advance(seconds(25));  // two pings
   EXPECT_EQ(condition(node(), "Ready").substr(0, 4), "True");
-  EXPECT_EQ(target_.openWatches(kBridge), 3u);
+  EXPECT_EQ(target_.openWatches(kBridge), 5u);
 }
 
 TEST_F(ClusterTest, OneLostPingIsNoOutage) {

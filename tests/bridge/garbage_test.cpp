@@ -51,6 +51,36 @@ TEST_F(GarbageTest, OnlyOursOfNodesThatAreNotJoinedAndWhoseHomePodIsGone) {
   EXPECT_EQ(in_use_, 1u);
 }
 
+TEST_F(GarbageTest, CopiesOfNodesThatAreNotJoinedGoUnlessADelegateUsesThem) {
+  const auto add = [&](const char* name, const char* node, const std::string& home_id) {
+    target_.add(kube::kSecrets,
+                {{"metadata",
+                  {{"name", name},
+                   {"namespace", "work"},
+                   {"labels", {{kLabelHomeCluster, home_id}, {kLabelNode, node}}},
+                   {"annotations", {{kAnnotationHomeObject, std::string("work/") + name}}}}}});
+  };
+  addDelegate("alive", "gone-node", "uid-1", home_.clusterId());
+  target_.addPod(
+      {{"metadata",
+        {{"name", "user"},
+         {"namespace", "work"},
+         {"labels", {{kLabelHomeCluster, home_.clusterId()}, {kLabelNode, "gone-node"}}}}},
+       {"spec",
+        {{"volumes", Json::array({{{"name", "v"}, {"secret", {{"secretName", "used"}}}}})}}}});
+  add("unused", "gone-node", home_.clusterId());
+  add("used", "gone-node", home_.clusterId());
+  add("joined", "t1", home_.clusterId());
+  add("other-home", "gone-node", "another-home");
+  const auto copies = findUnusedCopies(*target_client_, home_.clusterId(), {"t1"});
+  ASSERT_TRUE(copies);
+  ASSERT_EQ(copies->size(), 1U);
+  EXPECT_EQ(copies->front().name, "unused");
+  ASSERT_TRUE(removeGarbage(*target_client_, copies->front()));
+  EXPECT_FALSE(target_.find(kube::kSecrets, "work", "unused"));
+  EXPECT_TRUE(target_.find(kube::kSecrets, "work", "used"));
+}
+
 TEST_F(GarbageTest, AHomeThatDoesNotAnswerProvesNothing) {
   addDelegate("orphan", "gone-node", "uid-1", home_.clusterId());
   home_.setDown(true);

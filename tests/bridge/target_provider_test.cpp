@@ -23,14 +23,19 @@ class TargetProviderTest : public TwoClusters {
   void start(state::ClusterOptions options = {}) {
     provider_.reset();
     provider_ = std::make_unique<TargetProvider>(
-        TargetProvider::Deps{.runtime = runtime_.runtime(), .target = *client_, .logger = logger_},
+        TargetProvider::Deps{.runtime = runtime_.runtime(),
+                             .home = *home_client_,
+                             .target = *client_,
+                             .dependencies = *database_,
+                             .logger = logger_,
+                             .metrics = metrics_},
         TargetProvider::Options{.home_id = "home-1",
                                 .node = "t1",
                                 .host_ip = "192.0.2.9",
                                 .cluster = std::move(options),
                                 .on_refusals_outdated = [this] { ++outdated_; }});
     provider_->notifyNode([this] { ++node_changes_; });
-    provider_->start({}, [this] { ++synced_; });
+    ASSERT_TRUE(provider_->start({}, [this] { ++synced_; }));
     runtime_.advance(seconds(1));
   }
   static Json pod(const std::string& uid = "h1", const std::string& name = "a") {
@@ -68,6 +73,7 @@ class TargetProviderTest : public TwoClusters {
     runtime_.advance(seconds(5));
   }
 
+  std::unique_ptr<kube::Client> home_client_ = home_.client(kBridge);
   std::unique_ptr<kube::Client> client_ = target_.client(kBridge);
   int synced_ = 0, outdated_ = 0, node_changes_ = 0;
   std::unique_ptr<TargetProvider> provider_;
@@ -316,9 +322,14 @@ TEST_F(TargetProviderTest, TheNodeOffersWhatReadyNodesHaveLessWhatOthersTake) {
 
 TEST_F(TargetProviderTest, AStopDuringTheFirstListsIsTheEndOfIt) {
   provider_ = std::make_unique<TargetProvider>(
-      TargetProvider::Deps{.runtime = runtime_.runtime(), .target = *client_, .logger = logger_},
+      TargetProvider::Deps{.runtime = runtime_.runtime(),
+                           .home = *home_client_,
+                           .target = *client_,
+                           .dependencies = *database_,
+                           .logger = logger_,
+                           .metrics = metrics_},
       TargetProvider::Options{.home_id = "home-1", .node = "t1", .host_ip = "", .cluster = {}});
-  provider_->start({}, [this] { ++synced_; });
+  ASSERT_TRUE(provider_->start({}, [this] { ++synced_; }));
   runtime_.executor.runOne();
   provider_->stop();
   provider_.reset();

@@ -102,5 +102,38 @@ TEST(PodFlags, AnEmptyTextClearsAList) {
   EXPECT_TRUE(pods.allow_node_selector->empty());
 }
 
+TEST(PodFlags, ServiceAccountsOfHomeAreServedWhereItsKubeconfigOrTheFlagSays) {
+  using state::ServiceAccounts;
+  const auto with = [](const PodFlags& flags, const std::string& server) {
+    return applyPodFlags(flags, {}, kHome, server);
+  };
+  const auto by_kubeconfig = with({.service_accounts = "home"}, "https://192.0.2.1:6443");
+  ASSERT_TRUE(by_kubeconfig);
+  EXPECT_EQ(by_kubeconfig->service_accounts, ServiceAccounts::kHome);
+  EXPECT_EQ(by_kubeconfig->home_api, "https://192.0.2.1:6443");
+  const auto by_flag = with({.service_accounts = "home", .home_api_server = "https://api.example"},
+                            "https://127.0.0.1:6443");
+  ASSERT_TRUE(by_flag);
+  EXPECT_EQ(by_flag->home_api, "https://api.example");
+  for (const char* server : {"https://127.0.0.1:6443", "https://localhost", "http://192.0.2.1",
+                             "https://rancher.example/k8s/clusters/c-1", "not a URL"}) {
+    const auto refused = with({.service_accounts = "home"}, server);
+    ASSERT_FALSE(refused) << server;
+    EXPECT_THAT(refused.error().message, HasSubstr("--home-api-server https://HOST:PORT"));
+  }
+  const auto back = applyPodFlags({.service_accounts = "target"}, *by_flag, kHome, "https://x");
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->service_accounts, ServiceAccounts::kTarget);
+  EXPECT_EQ(back->home_api, "");
+}
+
+TEST(PodFlags, ObjectsOfOthersServeOnlyWhereThatIsSaid) {
+  EXPECT_FALSE(applied({}).use_existing);
+  EXPECT_TRUE(applied({.existing_objects = "use"}).use_existing);
+  EXPECT_TRUE(applied({}, applied({.existing_objects = "use"})).use_existing);
+  EXPECT_FALSE(
+      applied({.existing_objects = "refuse"}, applied({.existing_objects = "use"})).use_existing);
+}
+
 }  // namespace
 }  // namespace vkb::cli

@@ -70,10 +70,29 @@ Result<void> SimStore::put(const PodRecord& record) {
 }
 
 Result<void> SimStore::erase(std::string_view uid) {
-  step_(false);
-  auto done = database_->erase(uid);
-  step_(true);
-  return done;
+  return write([&] { return database_->erase(uid); });
+}
+
+Result<std::vector<state::DependencyRecord>> SimStore::loadDependencies(std::string_view node) {
+  return database_->loadDependencies(node);
+}
+
+Result<void> SimStore::putDependency(std::string_view node, const state::DependencyRecord& record) {
+  return write([&] { return database_->putDependency(node, record); });
+}
+
+Result<void> SimStore::addUser(std::string_view node, const state::DependencyKey& key,
+                               std::string_view pod_uid) {
+  return write([&] { return database_->addUser(node, key, pod_uid); });
+}
+
+Result<void> SimStore::removeUser(std::string_view node, const state::DependencyKey& key,
+                                  std::string_view pod_uid) {
+  return write([&] { return database_->removeUser(node, key, pod_uid); });
+}
+
+Result<void> SimStore::eraseDependency(std::string_view node, const state::DependencyKey& key) {
+  return write([&] { return database_->eraseDependency(node, key); });
 }
 
 bool SimStore::holds(const std::string& text) const {

@@ -13,7 +13,7 @@ namespace vkb::sim {
 
 /// The product's SQLite store in a folder of memory (/dev/shm), which a crash leaves as it is at
 /// that moment: the files are copied while the connection is open, as kill -9 leaves them.
-class SimStore final : public PodRecordStore {
+class SimStore final : public PodRecordStore, public state::DependencyStore {
  public:
   /// `step` is called before and after each write; it may throw: the program dies there.
   explicit SimStore(std::function<void(bool after)> step);
@@ -28,6 +28,13 @@ class SimStore final : public PodRecordStore {
   Result<std::vector<PodRecord>> load(std::string_view node) override;
   Result<void> put(const PodRecord& record) override;
   Result<void> erase(std::string_view uid) override;
+  Result<std::vector<state::DependencyRecord>> loadDependencies(std::string_view node) override;
+  Result<void> putDependency(std::string_view node, const state::DependencyRecord& record) override;
+  Result<void> addUser(std::string_view node, const state::DependencyKey& key,
+                       std::string_view pod_uid) override;
+  Result<void> removeUser(std::string_view node, const state::DependencyKey& key,
+                          std::string_view pod_uid) override;
+  Result<void> eraseDependency(std::string_view node, const state::DependencyKey& key) override;
 
   /// Did this installation ever write down that a delegate of this home UID exists, in records
   /// that were not lost since? Survives erase().
@@ -41,6 +48,14 @@ class SimStore final : public PodRecordStore {
   std::string lastError(const std::string& uid);
 
  private:
+  template <typename Write>
+  Result<void> write(const Write& act) {
+    step_(false);
+    auto done = act();
+    step_(true);
+    return done;
+  }
+
   std::function<void(bool)> step_;
   std::filesystem::path folder_;
   int generation_ = 0;

@@ -189,6 +189,7 @@ void World::start(Installation& installation) {
             .target = std::move(guard),
             .identity_differs = [identity] { return identity->identityDiffers(); },
             .store = *installation.store,
+            .dependencies = *installation.store,
             .publish = [](const state::ClusterHealth&) {},
             .logger = bridge->logger,
             .metrics = bridge->metrics},

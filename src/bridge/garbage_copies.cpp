@@ -1,0 +1,59 @@
+#include <nlohmann/json.hpp>
+#include <tuple>
+
+#include "bridge/dependency_copy.h"
+#include "bridge/garbage.h"
+#include "bridge/names.h"
+#include "json/json.h"
+
+namespace vkb::bridge {
+namespace {
+
+using Used = std::set<std::tuple<DependencyKind, std::string, std::string>>;
+
+/// What delegates of any node refer to. Asked for after the copies: a copy comes before its pod.
+Result<Used> usedCopies(kube::Reader& target, const std::string& selector) {
+  const auto pods = kube::listAll(target, kube::kPods, {.label_selector = selector});
+  if (!pods) return failure(pods.error());
+  Used used;
+  for (const auto& pod : pods->items) {
+    for (const Reference& reference : references(json::at(pod->parse(), "spec"))) {
+      used.insert({reference.kind, pod->ns, reference.name});
+    }
+  }
+  return used;
+}
+
+}  // namespace
+
+Result<std::vector<Garbage>> findUnusedCopies(kube::Reader& target, const std::string& home_id,
+                                              const std::set<std::string>& joined) {
+  const std::string selector = std::string(kLabelHomeCluster) + "=" + home_id;
+  std::vector<Garbage> found;
+  for (const DependencyKind kind : {DependencyKind::kConfigMap, DependencyKind::kSecret}) {
+    const auto copies = kube::listAll(target, resourceOf(kind),
+                                      {.label_selector = selector, .metadata_only = true});
+    if (!copies) return failure(copies.error());
+    for (const auto& object : copies->items) {
+      const Json copy = object->parse();
+      const std::string node = json::str(copy, {"metadata", "labels", kLabelNode});
+      if (node.empty() || joined.contains(node)) continue;
+      const auto record = recordFromMarks(kind, copy);
+      found.push_back({.ns = object->ns,
+                       .name = object->name,
+                       .uid = object->uid,
+                       .node = node,
+                       .home_pod = record.home_ns + "/" + record.home_name,
+                       .kind = kind});
+    }
+  }
+  if (found.empty()) return found;
+  const auto used = usedCopies(target, selector);
+  if (!used) return failure(used.error());
+  std::erase_if(found, [&](const Garbage& copy) {
+    return used->contains({*copy.kind, copy.ns, copy.name});
+  });
+  return found;
+}
+
+}  // namespace vkb::bridge
