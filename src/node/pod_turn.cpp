@@ -266,10 +266,13 @@ Result<void> PodTurn::reflect() {
 }
 
 /// Before an end: worth a retry, but a status that home will not take keeps no pod that is gone.
-Result<void> PodTurn::sayLastWords() {
-  auto told = reflect();
-  if (!told && told.error().retry == Retry::kFast) return told;
-  return {};
+/// Did it end by itself?
+Result<bool> PodTurn::sayLastWords() {
+  if (auto told = reflect(); !told) {
+    if (told.error().retry == Retry::kFast) return failure(told.error());
+    return false;
+  }
+  return isTerminalPhase(record_->phase);
 }
 
 PodTurn::Step PodTurn::markUnreachable() {
@@ -338,9 +341,11 @@ PodTurn::Step PodTurn::proveLost(bool reflect_first) {
   }
   if (remakesLost()) return remakeLost();
   if (reflect_first) {
-    // Its last words may be that it ended by itself: then that is its end.
-    if (auto told = sayLastWords(); !told) return fail(told.error());
-    if (record_->state == State::kTerminal) return {};
+    // Its last words may be that it ended by itself: then that is its end. The record alone does
+    // not tell: it says so of a loss, too, which a home restored from a backup has forgotten.
+    const auto ended = sayLastWords();
+    if (!ended) return fail(ended.error());
+    if (*ended) return {};
   }
   if (!allowLoss()) return {};
   const std::string message = "The delegate " + record_->place_ns + "/" + record_->place_name +

@@ -85,7 +85,7 @@ class PodTurn {
   Step waitForAttempt(bool reflect_first);
 
   Result<void> reflect();
-  Result<void> sayLastWords();
+  Result<bool> sayLastWords();
   Result<void> put();
   Step waitPrepared();
   PodRecord freshRecord() const;

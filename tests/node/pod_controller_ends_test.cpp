@@ -226,6 +226,20 @@ TEST_F(PodControllerTest, ADelegateThatIsGoneFailsItsPodAfterProofAndIsNeverMade
   EXPECT_EQ(store_.size(), 0u);
 }
 
+TEST_F(PodControllerTest, HomeRestoredToBeforeALossIsToldOfItAgain) {
+  begin();
+  const std::string uid = addRunning("web");
+  const auto backup = home_.snapshot();
+  provider_.finish(uid);
+  rt_.settle();
+  ASSERT_EQ(phase("web"), "Failed");
+  home_.restore(*backup);
+  ASSERT_EQ(phase("web"), "Running");
+  rt_.advance(minutes(1));
+  EXPECT_EQ(phase("web"), "Failed");
+  EXPECT_EQ(provider_.made, 1);
+}
+
 TEST_F(PodControllerTest, ADelegateThatEndedByItselfBeforeItWentIsNoLoss) {
   begin();
   const std::string uid = addRunning("job");
