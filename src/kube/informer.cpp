@@ -36,6 +36,7 @@ Informer::Informer(Runtime runtime, Client& client, base::Logger& logger,
     {
       const std::lock_guard lock(mutex_);
       healthy_ = synced;
+      behind_ |= !synced;  // a new connection alone tells nothing yet
     }
     if (next) next(synced, why);
   };
@@ -59,6 +60,11 @@ bool Informer::hasSynced() const {
 bool Informer::isHealthy() const {
   const std::lock_guard lock(mutex_);
   return healthy_;
+}
+
+bool Informer::isBehind() const {
+  const std::lock_guard lock(mutex_);
+  return behind_;
 }
 
 json::ObjectPtr Informer::get(const std::string& ns, const std::string& name) const {
@@ -107,6 +113,7 @@ void Informer::replace(std::vector<json::ObjectPtr> items) {
     const std::lock_guard lock(mutex_);
     by_name_.swap(by_name);
     by_uid_.swap(by_uid);
+    behind_ = false;
     for (const json::ObjectPtr& before : by_name) {
       if (by_name_.get(ByName::of(*before))) continue;
       if (base::protects(base::Protection::kRelistDiff)) addChange(changes, before, nullptr);
@@ -134,6 +141,7 @@ void Informer::upsert(json::ObjectPtr object) {
   std::vector<Change> changes;
   {
     const std::lock_guard lock(mutex_);
+    behind_ = false;
     json::ObjectPtr before = by_name_.put(object);
     if (before && before->uid != object->uid) by_uid_.erase(ByUid::of(*before));
     by_uid_.put(object);
@@ -146,6 +154,7 @@ void Informer::remove(json::ObjectPtr object) {
   std::vector<Change> changes;
   {
     const std::lock_guard lock(mutex_);
+    behind_ = false;
     const json::ObjectPtr there = by_name_.get(ByName::of(*object));
     // Another UID under that name is newer than what this event tells of.
     if (there && there->uid == object->uid) by_name_.erase(ByName::of(*object));

@@ -30,6 +30,7 @@ class Informer final : public ObjectCache, private ReflectorSink {
   bool hasSynced() const;
   /// List or watch works at present.
   bool isHealthy() const;
+  bool isBehind() const override;
   json::ObjectPtr get(const std::string& ns, const std::string& name) const override;
   json::ObjectPtr byUid(const std::string& uid) const override;
   std::vector<json::ObjectPtr> list() const override;
@@ -46,7 +47,7 @@ class Informer final : public ObjectCache, private ReflectorSink {
   mutable std::mutex mutex_;
   ObjectIndex<ByName> by_name_;
   ObjectIndex<ByUid> by_uid_;
-  bool synced_ = false, healthy_ = false;
+  bool synced_ = false, healthy_ = false, behind_ = false;
   std::vector<std::function<void()>> when_synced_;
   std::vector<Handler> handlers_;
   std::unique_ptr<Reflector> reflector_;

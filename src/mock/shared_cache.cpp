@@ -7,6 +7,7 @@ namespace vkb::mock {
 /// The objects of one key, by name; few enough that a UID is searched for.
 class SharedCache::View final : public kube::ObjectCache {
  public:
+  explicit View(const std::atomic<bool>& behind) : behind_(behind) {}
   void addHandler(Handler handler) override { handlers_.push_back(std::move(handler)); }
 
   json::ObjectPtr get(const std::string& ns, const std::string& name) const override {
@@ -26,6 +27,7 @@ class SharedCache::View final : public kube::ObjectCache {
     for (const auto& [uid, object] : by_uid_) result.push_back(object);
     return result;
   }
+  bool isBehind() const override { return behind_; }
   std::size_t size() const {
     const std::lock_guard lock(mutex_);
     return by_uid_.size();
@@ -61,6 +63,7 @@ class SharedCache::View final : public kube::ObjectCache {
     for (const auto& handler : handlers_) handler(before, after);
   }
 
+  const std::atomic<bool>& behind_;
   std::vector<Handler> handlers_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, json::ObjectPtr> by_name_, by_uid_;
@@ -69,6 +72,10 @@ class SharedCache::View final : public kube::ObjectCache {
 SharedCache::SharedCache(Runtime runtime, kube::Client& client, base::Logger& logger,
                          kube::ReflectorOptions options, KeyOf key_of)
     : key_of_(std::move(key_of)) {
+  options.on_sync = [this, next = std::move(options.on_sync)](bool synced, const Status& why) {
+    if (!synced) behind_ = true;
+    if (next) next(synced, why);
+  };
   kube::ReflectorSink& sink = *this;  // converted here, where the private base is known
   reflector_ = std::make_unique<kube::Reflector>(runtime, client, sink, logger, std::move(options));
 }
@@ -77,7 +84,7 @@ SharedCache::~SharedCache() { stop(); }
 
 kube::ObjectCache& SharedCache::view(const std::string& key) {
   auto& slot = views_[key];
-  if (!slot) slot = std::make_unique<View>();
+  if (!slot) slot = std::make_unique<View>(behind_);
   return *slot;
 }
 
@@ -121,6 +128,7 @@ void SharedCache::replace(std::vector<json::ObjectPtr> items) {
     if (held && held->resource_version == item->resource_version) continue;
     if (view) view->upsert(item);
   }
+  behind_ = false;
   std::function<void()> synced;
   {
     const std::lock_guard lock(mutex_);
@@ -130,10 +138,12 @@ void SharedCache::replace(std::vector<json::ObjectPtr> items) {
 }
 
 void SharedCache::upsert(json::ObjectPtr object) {
+  behind_ = false;
   if (View* view = viewOf(*object)) view->upsert(object);
 }
 
 void SharedCache::remove(json::ObjectPtr object) {
+  behind_ = false;
   View* view = nullptr;
   {
     const std::lock_guard lock(mutex_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -40,6 +41,7 @@ class SharedCache final : private kube::ReflectorSink {
   View* viewOf(const json::Object& object);
 
   const KeyOf key_of_;
+  std::atomic<bool> behind_ = false;                    ///< ObjectCache::isBehind(), of all views
   std::map<std::string, std::unique_ptr<View>> views_;  ///< fixed from start() on
   mutable std::mutex mutex_;                            ///< guards the next two
   std::unordered_map<std::string, View*> by_uid_;

@@ -79,8 +79,12 @@ void HomePods::changed(const json::ObjectPtr& before, const json::ObjectPtr& aft
 
 Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired,
                                       const Json& annotations) {
-  const auto patch = podStatusPatch(pod, desired, annotations);
+  auto patch = podStatusPatch(pod, desired, annotations);
   if (!patch) return Told::kAlready;
+  const bool new_phase = !json::at(*patch, {"status", "phase"}).is_null();
+  if (new_phase) {
+    (*patch)["metadata"]["resourceVersion"] = json::str(pod, {"metadata", "resourceVersion"});
+  }
   const std::string uid = json::str(pod, {"metadata", "uid"});
   const std::size_t hash = std::hash<std::string>{}(desired.dump());
   {
@@ -98,7 +102,10 @@ Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired,
                                   kube::PatchType::kStrategicMerge, *patch, "status");
   if (!answer) {
     if (answer.error().isNotFound() || isOtherPod(answer.error())) return Told::kGone;
-    return failure(answer.error());
+    if (!new_phase || answer.error().code != 409) return failure(answer.error());
+    const auto now = confirm(pod);
+    if (now && *now == HomePod::kAbsent) return Told::kGone;
+    return failure(now ? answer.error() : now.error());
   }
   std::lock_guard lock(mutex_);
   written_[uid] = {.answer = json::makeObject(*answer), .desired_hash = hash};
@@ -115,6 +122,18 @@ Result<void> HomePods::release(const Json& pod) {
   std::lock_guard lock(mutex_);
   written_[uid].released = true;
   return {};
+}
+
+Result<HomePod> HomePods::confirm(const Json& pod) {
+  const std::string uid = json::str(pod, {"metadata", "uid"});
+  const auto present = home_.get(kube::kPods, json::str(pod, {"metadata", "namespace"}),
+                                 json::str(pod, {"metadata", "name"}));
+  if (!present) return failure(present.error());
+  if (!*present || json::str(**present, {"metadata", "uid"}) != uid) return HomePod::kAbsent;
+  std::lock_guard lock(mutex_);
+  written_[uid].answer = json::makeObject(**present);
+  written_[uid].desired_hash = 0;
+  return stateOf(**present);
 }
 
 Result<bool> HomePods::isGone(const std::string& ns, const std::string& name,

@@ -31,12 +31,20 @@ class HomePods {
   /// went back in time (an etcd restored from a backup): what our writes answered never happened.
   void changed(const json::ObjectPtr& before, const json::ObjectPtr& after);
 
+  /// Quorum GET, before something that the cache's word alone does not justify; from then on
+  /// view() knows what it said. kAbsent: no pod of that name has that UID any more.
+  Result<HomePod> confirm(const Json& pod);
+  /// Home's watch broke and has not told anything since.
+  bool mayBeBehind() const { return cache_.isBehind(); }
+
   enum class Told {
     kSent,
     kAlready,  ///< home shows it; nothing was sent
     kGone,     ///< that pod no longer exists
   };
-  /// Makes home show `desired` and `annotations` (status_patch.h).
+  /// Makes home show `desired` and `annotations` (status_patch.h). A new phase goes to the version
+  /// of the pod that it was decided about, and to no other: whoever ended the pod meanwhile has the
+  /// last word. Then the answer is a Conflict, and view() knows the new version.
   Result<Told> tell(const Json& pod, const Json& desired, const Json& annotations);
 
   /// Removes the home object: DELETE with grace 0 and the UID. Gone already is success.

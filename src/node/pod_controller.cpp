@@ -87,7 +87,7 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
   }
 
   /// What never went anywhere has nothing to be failed for; its controller may place it anew.
-  Result<void> abandon(const PodRecord& record, bool sent) {
+  Result<void> abandon(const PodRecord& record, bool sent, bool again = false) {
     const HomePods::View home = homes.view(record.uid);
     if (home.state != HomePod::kAbsent) {
       if (sent) {
@@ -95,8 +95,10 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
                                     " was given up; what became of the containers is not known.";
         const Json status = lostStatus(home.pod(), "TargetForgotten", message,
                                        json::formatTime(deps.runtime.clock.wallNow()));
-        if (auto told = homes.tell(home.pod(), status, nullptr); !told)
-          return failure(told.error());
+        auto told = homes.tell(home.pod(), status, nullptr);
+        // Home had a newer version of it: by now that is the one we see.
+        if (!told && told.error().code == 409 && !again) return abandon(record, sent, true);
+        if (!told) return failure(told.error());
       }
       if (auto released = homes.release(home.pod()); !released) return released;
     }

@@ -133,6 +133,7 @@ PodTurn::Step PodTurn::act(const Plan& next) {
       return next.reflect ? reflectOnly() : Step{};
     case Action::kMarkTerminal: {
       record_->state = State::kTerminal;
+      clearFailure();  // whatever was still to be done for it
       const auto written = put();
       return written ? Step{} : fail(written.error());
     }
@@ -156,6 +157,10 @@ PodTurn::Step PodTurn::act(const Plan& next) {
 
 PodTurn::Step PodTurn::create() {
   if (isRefused()) return {};
+  // While home's watch is broken it may have ended the pod, or let go of it, and we do not know.
+  if (c_.homes.mayBeBehind()) {
+    if (auto unwanted = confirmWanted()) return *unwanted;
+  }
   if (!record_) record_ = freshRecord();
   if (record_->state != State::kCreating) {
     auto place = c_.deps.provider.placePod(home_.pod());
@@ -346,6 +351,9 @@ PodTurn::Step PodTurn::proveLost(bool reflect_first) {
     const auto ended = sayLastWords();
     if (!ended) return fail(ended.error());
     if (*ended) return {};
+    // The loss is about the version that these words made.
+    home_ = c_.homes.view(uid_);
+    if (home_.state != HomePod::kActive) return {.again = true};
   }
   if (!allowLoss()) return {};
   const std::string message = "The delegate " + record_->place_ns + "/" + record_->place_name +
@@ -362,6 +370,13 @@ PodTurn::Step PodTurn::proveLost(bool reflect_first) {
   return {};
 }
 
+std::optional<PodTurn::Step> PodTurn::confirmWanted() {
+  const auto state = c_.homes.confirm(home_.pod());
+  if (!state) return fail(state.error());
+  if (*state == HomePod::kActive) return std::nullopt;
+  return Step{.outcome = Outcome::after(kCacheLag)};
+}
+
 bool PodTurn::remakesLost() const {
   const std::string policy = json::str(home_.pod(), {"spec", "restartPolicy"});
   const bool may =
@@ -371,6 +386,8 @@ bool PodTurn::remakesLost() const {
 
 /// After the proof that it is gone: back to the state before it was made.
 PodTurn::Step PodTurn::remakeLost() {
+  // Containers start a second time: that takes home's own word, not the cache's.
+  if (auto unwanted = confirmWanted()) return *unwanted;
   if (!allowLoss()) return {};
   const std::string message = "The delegate " + record_->place_ns + "/" + record_->place_name +
                               " no longer exists in the target; it is made anew.";

@@ -86,6 +86,8 @@ class PodTurn {
 
   Result<void> reflect();
   Result<bool> sayLastWords();
+  /// Asks home itself whether this pod is to run. Nothing: it is.
+  std::optional<Step> confirmWanted();
   Result<void> put();
   Step waitPrepared();
   PodRecord freshRecord() const;

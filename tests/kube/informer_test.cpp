@@ -99,6 +99,7 @@ TEST_F(InformerTest, ARelistTellsOnlyWhatIsDifferent) {
   cluster_.setDown(true);
   runtime_.settle();
   EXPECT_FALSE(informer->isHealthy());
+  EXPECT_TRUE(informer->isBehind());
   EXPECT_TRUE(informer->hasSynced());
   removePod("goes");
   addPod("comes");
@@ -107,6 +108,24 @@ TEST_F(InformerTest, ARelistTellsOnlyWhatIsDifferent) {
   runtime_.advance(1min);
   EXPECT_THAT(calls_, UnorderedElementsAre("-default/goes", "+default/comes"));
   EXPECT_TRUE(informer->isHealthy());
+}
+
+TEST_F(InformerTest, AWatchThatBrokeIsBehindUntilItTellsSomething) {
+  addPod("stays");
+  const auto informer = make();
+  informer->start();
+  runtime_.settle();
+  EXPECT_FALSE(informer->isBehind());
+  cluster_.cutWatches("", 200);
+  runtime_.settle();
+  EXPECT_FALSE(informer->isBehind()) << "it ended in order, and told all it knew";
+  cluster_.cutWatches();
+  runtime_.advance(1min);
+  EXPECT_TRUE(informer->isHealthy());
+  EXPECT_TRUE(informer->isBehind()) << "connected again, and not a word yet";
+  addPod("comes");
+  runtime_.settle();
+  EXPECT_FALSE(informer->isBehind());
 }
 
 TEST_F(InformerTest, ARelistKeepsTheObjectsThatAreTheSame) {

@@ -148,6 +148,44 @@ TEST_F(HomePodsTest, ANamesakeIsNeverPatched) {
   EXPECT_EQ(json::str(home_.findPod("default", "web")->json(), {"status", "phase"}), "Pending");
 }
 
+TEST_F(HomePodsTest, WhoeverEndedAPodUnseenHasTheLastWordAndIsHeardThen) {
+  home_.holdWatches(true);
+  const Json before = pods_.view(uid_).pod();
+  home_.setPodStatus("default", "web", {{"phase", "Failed"}}, "controller");
+  const auto told = pods_.tell(before, running(), nullptr);
+  ASSERT_FALSE(told);
+  EXPECT_EQ(told.error().code, 409);
+  EXPECT_EQ(json::str(home_.findPod("default", "web")->json(), {"status", "phase"}), "Failed");
+  EXPECT_EQ(pods_.view(uid_).state, HomePod::kTerminal) << "the cache still says Pending";
+}
+
+TEST_F(HomePodsTest, AnEditThatWasNotSeenDelaysANewPhaseByOneAttempt) {
+  home_.holdWatches(true);
+  const Json before = pods_.view(uid_).pod();
+  home_.setPodStatus("default", "web", {{"message", "edited"}}, "user");
+  const Json status = running();
+  EXPECT_FALSE(pods_.tell(before, status, nullptr));
+  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), status, nullptr), Told::kSent);
+  EXPECT_EQ(json::str(home_.findPod("default", "web")->json(), {"status", "phase"}), "Running");
+}
+
+TEST_F(HomePodsTest, WhatHomeItselfSaysOfAPodCountsBeforeTheCacheKnows) {
+  home_.holdWatches(true);
+  const Json before = pods_.view(uid_).pod();
+  EXPECT_EQ(pods_.confirm(before), HomePod::kActive);
+  home_.setPodStatus("default", "web", {{"phase", "Failed"}}, "controller");
+  EXPECT_EQ(pods_.confirm(before), HomePod::kTerminal);
+  EXPECT_EQ(pods_.view(uid_).state, HomePod::kTerminal);
+  replaceByNamesake();
+  EXPECT_EQ(pods_.confirm(before), HomePod::kAbsent);
+  EXPECT_FALSE(pods_.mayBeBehind());
+  home_.holdWatches(false);
+  home_.setDown(true);
+  rt_.settle();
+  EXPECT_FALSE(pods_.confirm(before));
+  EXPECT_TRUE(pods_.mayBeBehind());
+}
+
 TEST_F(HomePodsTest, APodThatIsGoneCannotBeToldAnything) {
   const Json before = pods_.view(uid_).pod();
   ASSERT_TRUE(home_.remove("user", kube::kPods, "default", "web", {.grace_period_seconds = 0}));

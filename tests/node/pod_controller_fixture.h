@@ -48,7 +48,9 @@ class PodControllerTest : public ::testing::Test {
     controller_ = std::make_unique<PodController>(
         PodController::Deps{rt_.runtime(), *client_, *informer_, provider, notifier, store_,
                             *events_, logger_, metrics_},
-        PodController::Options{.node = "gpu", .on_mass_loss = [this] { ++mass_losses_; }});
+        PodController::Options{.node = "gpu",
+                               .remakes_lost = [this](const Json&) { return remakes_lost_; },
+                               .on_mass_loss = [this] { ++mass_losses_; }});
     ASSERT_TRUE(controller_->start());
   }
   void begin(ProviderState state = ProviderState::kReady) {
@@ -143,6 +145,7 @@ class PodControllerTest : public ::testing::Test {
   base::NullLogger logger_;
   base::Metrics metrics_;
   int mass_losses_ = 0;
+  bool remakes_lost_ = false;
   std::unique_ptr<kube::Client> client_;
   std::unique_ptr<kube::Informer> informer_;
   std::unique_ptr<kube::EventRecorder> events_;

@@ -1,0 +1,58 @@
+// Home is ahead of what its watch has told.
+#include "pod_controller_fixture.h"
+#include "support/api_errors.h"
+
+namespace vkb::node {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+TEST_F(PodControllerTest, APodThatHomeEndedUnseenKeepsItsEndAndItsContainersStop) {
+  begin();
+  const std::string uid = addPod("web");
+  home_.holdWatches(true);
+  home_.setPodStatus("default", "web", {{"phase", "Failed"}}, "controller");
+  provider_.run(uid);
+  rt_.advance(seconds(1));
+  EXPECT_EQ(phase("web"), "Failed");
+  EXPECT_EQ(provider_.count("delete"), 1);
+}
+
+TEST_F(PodControllerTest, WhileHomesWatchIsBrokenAPodIsMadeOnlyIfHomeStillWantsIt) {
+  begin();
+  provider_.create_error = Status{.code = 500, .reason = "InternalError", .message = "later"};
+  addPod("ended");
+  addPod("gone");
+  const std::string wanted = addPod("wanted");
+  home_.faults().refuse(test::internalError(), test::Fault::kForever, test::requestsOf("list"));
+  home_.cutWatches();
+  rt_.settle();
+  home_.setPodStatus("default", "ended", {{"phase", "Failed"}}, "controller");
+  removePod("gone", 0);
+  provider_.create_error.reset();
+  rt_.advance(minutes(2));
+  EXPECT_EQ(provider_.made, 1);
+  EXPECT_TRUE(provider_.pods.contains(wanted));
+  home_.faults().clear();
+  rt_.advance(minutes(2));
+  EXPECT_EQ(provider_.made, 1);
+  EXPECT_EQ(phase("ended"), "Failed");
+}
+
+TEST_F(PodControllerTest, ALostDelegateIsMadeAnewOnlyForAPodThatHomeStillHas) {
+  remakes_lost_ = true;
+  begin();
+  const std::string gone = addRunning("gone"), ended = addRunning("ended"),
+                    kept = addRunning("kept");
+  home_.holdWatches(true);
+  removePod("gone", 0);
+  home_.setPodStatus("default", "ended", {{"phase", "Failed"}}, "controller");
+  for (const std::string& uid : {gone, ended, kept}) provider_.vanish(uid);
+  rt_.advance(seconds(5));
+  EXPECT_EQ(provider_.made, 4);
+  EXPECT_TRUE(provider_.pods.contains(kept));
+}
+
+}  // namespace
+}  // namespace vkb::node
