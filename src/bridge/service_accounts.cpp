@@ -85,11 +85,18 @@ void serveTokens(Json& spec, const std::string& secret, const Reasons& why) {
 void setVariables(Json& spec, const std::string& host, const std::string& port,
                   const Reasons& why) {
   const std::string url_host = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  const std::pair<const char*, std::string> variables[] = {
+  const std::string url = "tcp://" + url_host + ":" + port;
+  const std::string of_port = "KUBERNETES_PORT_" + port + "_TCP";
+  // All that a kubelet sets for the Service: what is left out would lead to the target's.
+  const std::pair<std::string, std::string> variables[] = {
       {"KUBERNETES_SERVICE_HOST", host},
       {"KUBERNETES_SERVICE_PORT", port},
       {"KUBERNETES_SERVICE_PORT_HTTPS", port},
-      {"KUBERNETES_PORT", "tcp://" + url_host + ":" + port},
+      {"KUBERNETES_PORT", url},
+      {of_port, url},
+      {of_port + "_PROTO", "tcp"},
+      {of_port + "_PORT", port},
+      {of_port + "_ADDR", host},
   };
   for (const char* list : containerLists()) {
     const auto containers = spec.find(list);

@@ -138,6 +138,7 @@ TEST(ServiceAccounts, OfHomeLeadToItsApiServerByANameOfItsCertificate) {
   for (const char* list : {"containers", "initContainers"}) {
     EXPECT_EQ(variable(spec[list][0], "KUBERNETES_SERVICE_HOST"), "kubernetes.default");
     EXPECT_EQ(variable(spec[list][0], "KUBERNETES_SERVICE_PORT_HTTPS"), "6443");
+    EXPECT_EQ(variable(spec[list][0], "KUBERNETES_PORT_6443_TCP_ADDR"), "kubernetes.default");
   }
   const Json& env = spec["containers"][0]["env"];
   EXPECT_EQ(env[0]["name"], "KUBERNETES_SERVICE_HOST") << "before what refers to it";
