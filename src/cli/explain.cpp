@@ -136,7 +136,7 @@ Result<void> explain(Session& session, const ExplainOptions& options) {
   e.context.dependencies = bridge::expectedNames({e.context.home_id, e.context.node}, e.home_pod,
                                                  e.context.pods, e.context.place);
 
-  if (const auto admitted = bridge::admit(e.home_pod); !admitted) {
+  if (const auto admitted = bridge::admit(e.home_pod, e.context.pods.use_existing); !admitted) {
     const Status& why = admitted.error();
     if (why.retry == Retry::kNever) {
       return invalid(json::str(e.home_pod, {"metadata", "namespace"}) + "/" +
