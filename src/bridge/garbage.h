@@ -30,9 +30,11 @@ struct GarbageSearch {
 /// (a quorum GET at home) that its home pod is gone or terminal (design invariant 10).
 Result<GarbageSearch> findGarbage(kube::Reader& home, kube::Reader& target,
                                   const std::string& home_id, const std::set<std::string>& joined);
-/// Copies of ConfigMaps and Secrets, and Secrets of tokens, of nodes not in `joined`, to which no
-/// delegate refers (a quorum LIST in the target, asked after they were seen).
-Result<std::vector<Garbage>> findUnusedCopies(kube::Reader& target, const std::string& home_id,
+/// Copies of ConfigMaps and Secrets, and Secrets of tokens, of nodes that are neither in `joined`
+/// nor at home any more (one that is may be served from elsewhere, and a copy comes before its
+/// pod), and to which no delegate refers (a quorum LIST in the target, after they were seen).
+Result<std::vector<Garbage>> findUnusedCopies(kube::Reader& home, kube::Reader& target,
+                                              const std::string& home_id,
                                               const std::set<std::string>& joined);
 /// By UID. Gone already is success.
 Result<void> removeGarbage(kube::Writer& target, const Garbage& garbage);

@@ -1,3 +1,4 @@
+#include <map>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
@@ -11,7 +12,7 @@ namespace {
 
 using Used = std::set<std::tuple<DependencyKind, std::string, std::string>>;
 
-/// What delegates of any node refer to. Asked for after the copies: a copy comes before its pod.
+/// What delegates of any node refer to. Asked for after the copies were seen.
 Result<Used> usedCopies(kube::Reader& target, const std::string& selector) {
   const auto pods = kube::listAll(target, kube::kPods, {.label_selector = selector});
   if (!pods) return failure(pods.error());
@@ -24,9 +25,23 @@ Result<Used> usedCopies(kube::Reader& target, const std::string& selector) {
   return used;
 }
 
+/// Takes away what belongs to nodes that home has: their bridge sees to it.
+Result<void> dropServed(kube::Reader& home, std::vector<Garbage>& copies) {
+  std::map<std::string, bool> served;
+  for (const Garbage& copy : copies) {
+    if (served.contains(copy.node)) continue;
+    const auto node = home.get(kube::kNodes, "", copy.node);
+    if (!node) return failure(node.error());
+    served[copy.node] = node->has_value();
+  }
+  std::erase_if(copies, [&](const Garbage& copy) { return served[copy.node]; });
+  return {};
+}
+
 }  // namespace
 
-Result<std::vector<Garbage>> findUnusedCopies(kube::Reader& target, const std::string& home_id,
+Result<std::vector<Garbage>> findUnusedCopies(kube::Reader& home, kube::Reader& target,
+                                              const std::string& home_id,
                                               const std::set<std::string>& joined) {
   const std::string selector = std::string(kLabelHomeCluster) + "=" + home_id;
   std::vector<Garbage> found;
@@ -47,6 +62,7 @@ Result<std::vector<Garbage>> findUnusedCopies(kube::Reader& target, const std::s
                        .kind = kind});
     }
   }
+  if (auto dropped = dropServed(home, found); !dropped) return failure(dropped.error());
   if (found.empty()) return found;
   const auto used = usedCopies(target, selector);
   if (!used) return failure(used.error());

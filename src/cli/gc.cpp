@@ -62,10 +62,10 @@ Result<void> collectDelegates(kube::Client& home, kube::Client& target, const st
   return {};
 }
 
-Result<void> collectCopies(kube::Client& target, const std::string& home_id,
+Result<void> collectCopies(kube::Client& home, kube::Client& target, const std::string& home_id,
                            const std::string& cluster, const std::set<std::string>& joined,
                            bool dry_run) {
-  auto found = bridge::findUnusedCopies(target, home_id, joined);
+  auto found = bridge::findUnusedCopies(home, target, home_id, joined);
   if (!found) return failure(found.error());
   if (found->empty()) return {};
   Table table({"CLUSTER", "KIND", "COPY", "MADE FOR NODE", "OF"});
@@ -159,7 +159,8 @@ Result<void> gc(Session& session, const GcOptions& options) {
           !collected) {
         return collected;
       }
-      if (auto collected = collectCopies(**target, home->id, cluster.name, joined, options.dry_run);
+      if (auto collected = collectCopies(*home->client, **target, home->id, cluster.name, joined,
+                                         options.dry_run);
           !collected) {
         return collected;
       }

@@ -51,7 +51,7 @@ TEST_F(GarbageTest, OnlyOursOfNodesThatAreNotJoinedAndWhoseHomePodIsGone) {
   EXPECT_EQ(in_use_, 1u);
 }
 
-TEST_F(GarbageTest, CopiesOfNodesThatAreNotJoinedGoUnlessADelegateUsesThem) {
+TEST_F(GarbageTest, CopiesOfNodesThatAreGoneGoUnlessADelegateUsesThem) {
   const auto add = [&](const char* name, const char* node, const std::string& home_id) {
     target_.add(kube::kSecrets,
                 {{"metadata",
@@ -72,7 +72,9 @@ TEST_F(GarbageTest, CopiesOfNodesThatAreNotJoinedGoUnlessADelegateUsesThem) {
   add("used", "gone-node", home_.clusterId());
   add("joined", "t1", home_.clusterId());
   add("other-home", "gone-node", "another-home");
-  const auto copies = findUnusedCopies(*target_client_, home_.clusterId(), {"t1"});
+  add("served-elsewhere", "t2", home_.clusterId());
+  home_.add(kube::kNodes, {{"metadata", {{"name", "t2"}}}});
+  const auto copies = findUnusedCopies(*home_client_, *target_client_, home_.clusterId(), {"t1"});
   ASSERT_TRUE(copies);
   ASSERT_EQ(copies->size(), 1U);
   EXPECT_EQ(copies->front().name, "unused");
