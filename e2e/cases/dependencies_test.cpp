@@ -2,6 +2,7 @@
 // home, and go with them.
 
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "json/json.h"
 #include "support/names.h"
@@ -87,6 +88,14 @@ TEST_F(Dependencies, ConfigMapAndSecretInVolumeEnvAndEnvFromAndTheirUpdates) {
                R"({"data": {"key": "two"}})"});
   w.home.must({"patch", "secret/password", "--namespace", ns, "--type=merge", "-p",
                R"({"stringData": {"key": "hush2"}})"});
+  for (const auto& [resource, name, value] :
+       {std::tuple{"configmaps", "settings", "two"}, {"secrets", "password", "aHVzaDI="}}) {
+    EXPECT_TRUE(waitForOne(w.target, resource, ns, name, value, [&](const Json& copy) {
+      return json::str(copy, {"data", "key"}) == value;
+    }));
+  }
+  // A kubelet looks at a pod that changes at once; else it takes its time.
+  w.home.must({"annotate", "pod/reader", "--namespace", ns, "example.com/touched=1"});
   EXPECT_TRUE(waitForOne(w.home, "pods", ns, "reader", "the new values in the running container",
                          isRunningAndReady, nullptr, kRefresh));
 
@@ -117,9 +126,9 @@ TEST_F(Dependencies, PullSecretComesWithTheFirstPodAndGoesWithTheLast) {
   ASSERT_TRUE(w.waitGoneOrHasten({"pods", ns, "", "metadata.name=one"}));
   ASSERT_TRUE(waitGone(w.home, "pods", ns, "one"));
   EXPECT_EQ(w.target.uid("secrets", ns, "registry"), uidOf(copy));
-  // Home's goes first, as it does with a namespace.
-  w.home.remove("secrets", ns, "registry");
-  w.home.remove("pods", ns, "two");
+  // With a namespace, home's goes before the pod that needs it.
+  w.home.remove("namespaces", "", ns);
+  ASSERT_TRUE(waitGone(w.home, "secrets", ns, "registry"));
   ASSERT_TRUE(w.waitGoneOrHasten({"pods", ns}));
   EXPECT_TRUE(waitGoneInTarget("secrets", ns, "registry"));
 }
