@@ -27,6 +27,7 @@ constexpr std::chrono::seconds kLongAbsence{40};
 constexpr double kCarefulDeletions = 5;
 /// Design invariant 10: with an identity that was stable this long, losses are believed.
 constexpr std::chrono::minutes kBrakeTime{5};
+constexpr std::chrono::minutes kSweepInterval{10};
 constexpr const char* kBrakeMessage =
     "Unusually many delegates are missing in the target; nothing is failed or deleted until that "
     "has been so for 5 minutes.";
@@ -59,7 +60,8 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
                   .on_warning =
                       [this](const Json& pod, const TargetWarning& warning) {
                         events.warn(pod, warning.reason, name + ": " + warning.message);
-                      }}),
+                      },
+                  .on_mass_loss = [this] { onMassLoss(); }}),
         pods({.runtime = deps.runtime,
               .home = *deps.home,
               .home_pods = home_pods,
@@ -254,13 +256,20 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     }
   }
 
+  /// The state that people see: pods or copies may be held back by the brake.
+  ProviderState shownState() const {
+    const ProviderState shown = pods.providerState();
+    const bool braked = shown == ProviderState::kReady && provider.isBraked();
+    return braked ? ProviderState::kMassLoss : shown;
+  }
+
   void tellNode() {
     std::string message;
     {
       std::lock_guard lock(mutex);
       message = state_message;
     }
-    const ProviderState shown = pods.providerState();
+    const ProviderState shown = shownState();
     node.setState(shown, shown == ProviderState::kMassLoss ? kBrakeMessage : message);
   }
 
@@ -273,7 +282,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
 
   void onMassLoss() {
     VKB_LOG(deps.logger, Error,
-            "more delegates are missing than can be believed: nothing "
+            "more delegates or their reasons are missing than can be believed: nothing "
             "destructive is done for 5 minutes",
             {"cluster", name});
     const std::lock_guard one_at_a_time(deciding);
@@ -286,6 +295,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
 
   void believeLosses() {
     pods.releaseBrake();
+    provider.releaseBrake();
     const std::lock_guard one_at_a_time(deciding);
     tellNode();
   }
@@ -295,7 +305,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     {
       std::lock_guard lock(mutex);
       if (stopped) return;
-      health.state = state ? toString(pods.providerState()) : "Starting";
+      health.state = state ? toString(shownState()) : "Starting";
       health.since = since;
       health.message = state ? state_message : claim.view().message;
     }
@@ -310,6 +320,12 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     health.memory = json::str(shown, {"status", "capacity", "memory"});
     health.pods = json::str(shown, {"status", "capacity", "pods"});
     deps.publish(health);
+  }
+
+  /// What nothing at home explains is found by events; this is for those that were lost.
+  void sweepRegularly() {
+    pods.sweep();
+    later(kSweepInterval, [](Impl& self) { self.sweepRegularly(); });
   }
 
   void publishRegularly() {
@@ -434,6 +450,7 @@ Result<void> Cluster::start() {
   self.home_pods.start();
   self.startKubelet();
   self.later(Duration::zero(), [](Impl& impl) { impl.publishRegularly(); });
+  self.later(kSweepInterval, [](Impl& impl) { impl.sweepRegularly(); });
   return {};
 }
 

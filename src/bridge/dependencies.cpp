@@ -14,7 +14,8 @@ namespace {
 using node::Outcome;
 using State = DependencyBook::State;
 
-constexpr const char* kRebuild = "rebuild";
+constexpr const char* kSweep = "sweep";
+constexpr std::chrono::minutes kSweepInterval{10};
 /// Copies of a few thousand pods at once must not take all threads of the process.
 constexpr std::size_t kConcurrency = 8;
 
@@ -45,6 +46,7 @@ Dependencies::Dependencies(Deps deps, Options options)
     : deps_(deps),
       options_(std::move(options)),
       book_(deps.store, options_.node),
+      brake_(deps.runtime.clock),
       home_config_maps_(
           [this](const std::string& key) { onHome(DependencyKind::kConfigMap, key); }),
       home_secrets_([this](const std::string& key) { onHome(DependencyKind::kSecret, key); }),
@@ -63,7 +65,8 @@ Dependencies::Dependencies(Deps deps, Options options)
                .book = book_,
                .marks = {options_.home_id, options_.node},
                .use_existing = options_.pods.use_existing,
-               .wake = [this](const std::set<std::string>& pods) { wake(pods); }},
+               .wake = [this](const std::set<std::string>& pods) { wake(pods); },
+               .may_remove = [this](const std::string& uid) { return mayRemove(uid); }},
       queue_(deps.runtime, deps.metrics, {"dependencies-" + options_.node, kConcurrency},
              [this](const std::string& key) { return handle(key); }) {
   for (const DependencyKind kind : {DependencyKind::kConfigMap, DependencyKind::kSecret}) {
@@ -100,7 +103,7 @@ Result<void> Dependencies::start(const std::set<std::string>& pods) {
   config_map_copies_.start();
   secret_copies_.start();
   for (const DependencyKind kind : {DependencyKind::kConfigMap, DependencyKind::kSecret}) {
-    copies(kind).whenSynced([this] { queue_.enqueueNow(kRebuild); });
+    copies(kind).whenSynced([this] { queue_.enqueueNow(kSweep); });
   }
   return {};
 }
@@ -124,7 +127,7 @@ void Dependencies::setActive(bool active) {
     if (std::exchange(active_, active) || !active) return;
   }
   for (const DependencyKey& key : book_.keys()) enqueue(key);
-  queue_.enqueueNow(kRebuild);
+  queue_.enqueueNow(kSweep);
 }
 
 void Dependencies::enqueue(const DependencyKey& key) { queue_.enqueueNow(textOf(key)); }
@@ -134,7 +137,7 @@ Outcome Dependencies::handle(const std::string& key) {
     const std::lock_guard lock(mutex_);
     if (!active_) return Outcome::done();
   }
-  return key == kRebuild ? rebuild() : DependencyTurn(context_, keyOf(key)).run();
+  return key == kSweep ? sweep() : DependencyTurn(context_, keyOf(key)).run();
 }
 
 void Dependencies::wake(const std::set<std::string>& pods) {
@@ -174,23 +177,40 @@ void Dependencies::onCopy(DependencyKind kind, const json::ObjectPtr& before,
   if (book_.rebuild(recordFromMarks(kind, after->parse()))) enqueue(key);
 }
 
-Outcome Dependencies::rebuild() {
+Outcome Dependencies::sweep() {
   if (!config_map_copies_.hasSynced() || !secret_copies_.hasSynced()) return Outcome::done();
-  {
-    const std::lock_guard lock(mutex_);
-    if (rebuilt_) return Outcome::done();
-  }
-  for (const auto& delegate : deps_.delegates.delegates()) {
-    if (auto done = rebuildUsers(delegate); !done) return Outcome::failed(done.error());
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    rebuilt_ = true;
-  }
+  if (auto done = rebuild(); !done) return Outcome::failed(done.error());
   for (const DependencyKind kind : {DependencyKind::kConfigMap, DependencyKind::kSecret}) {
     for (const auto& copy : copies(kind).list()) onCopy(kind, nullptr, copy);
   }
-  return Outcome::done();
+  for (const DependencyKey& key : book_.unused()) queue_.enqueue(textOf(key));
+  return Outcome::after(kSweepInterval);
+}
+
+Result<void> Dependencies::rebuild() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (rebuilt_) return {};
+  }
+  for (const auto& delegate : deps_.delegates.delegates()) {
+    if (auto done = rebuildUsers(delegate); !done) return done;
+  }
+  const std::lock_guard lock(mutex_);
+  rebuilt_ = true;
+  return {};
+}
+
+bool Dependencies::mayRemove(const std::string& uid) {
+  const auto verdict = brake_.allow(uid, book_.size());
+  if (verdict == node::LossBrake::Verdict::kTripped && options_.on_mass_loss) {
+    options_.on_mass_loss();
+  }
+  return verdict == node::LossBrake::Verdict::kAllowed;
+}
+
+void Dependencies::releaseBrake() {
+  brake_.release();
+  for (const DependencyKey& key : book_.unused()) enqueue(key);
 }
 
 Result<void> Dependencies::rebuildUsers(const TargetPods::Delegate& delegate) {

@@ -15,6 +15,7 @@
 #include "bridge/references.h"
 #include "bridge/target_pods.h"
 #include "kube/informer.h"
+#include "node/loss_brake.h"
 #include "node/work_queue.h"
 #include "state/pod_options.h"
 #include "vkbridge/provider.h"
@@ -41,6 +42,8 @@ class Dependencies {
     state::PodOptions pods;
     /// What this pod waits for has come, or there is news of it. Never blocks.
     std::function<void(const std::string& home_uid)> changed;
+    /// The brake against mass loss takes hold (design invariant 10). May be empty.
+    std::function<void()> on_mass_loss{};
   };
 
   Dependencies(Deps deps, Options options);
@@ -71,6 +74,9 @@ class Dependencies {
                                   const std::vector<Wanted>& wanted, bool made = false);
   /// The pod uses nothing any more.
   void release(const std::string& home_uid);
+  /// More copies that nobody uses were found than can be believed: they stay until then.
+  bool isBraked() const { return brake_.engaged(); }
+  void releaseBrake();
   /// Nothing of ours is left in the target, as far as we know.
   bool empty() const { return book_.empty(); }
 
@@ -82,14 +88,17 @@ class Dependencies {
   void wake(const std::set<std::string>& pods);
   void onHome(DependencyKind kind, const std::string& key);
   void onCopy(DependencyKind kind, const json::ObjectPtr& before, const json::ObjectPtr& after);
-  /// After a lost store: what delegates use and what nobody does, from labels. Once.
-  node::Outcome rebuild();
+  /// At start and every 10 minutes: finds copies that nothing is known of, and what nobody uses.
+  node::Outcome sweep();
+  /// After a lost store: what delegates use, from labels. Once.
+  Result<void> rebuild();
   Result<void> rebuildUsers(const TargetPods::Delegate& delegate);
   Result<bool> isAtHome(DependencyKind kind, const std::string& ns, const std::string& name);
   void waitFor(DependencyKind kind, const std::string& home_key, const std::string& pod_uid);
   Result<DependencyBook::Entry> choose(const Json& home_pod, const PodPlace& place,
                                        const Wanted& wanted, bool made);
   Result<void> provideTokens(const Json& home_pod, const PodPlace& place);
+  bool mayRemove(const std::string& uid);
   const HomeVersions& known(DependencyKind kind) const;
   kube::Informer& copies(DependencyKind kind);
   kube::ReflectorOptions ownCopies(const kube::Resource& resource, const std::string& name) const;
@@ -97,6 +106,7 @@ class Dependencies {
   Deps deps_;
   Options options_;
   DependencyBook book_;
+  node::LossBrake brake_;
   HomeVersions home_config_maps_, home_secrets_;
   kube::Reflector config_map_watch_, secret_watch_;
   kube::Informer config_map_copies_, secret_copies_;

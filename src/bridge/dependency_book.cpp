@@ -66,9 +66,18 @@ std::vector<DependencyKey> DependencyBook::copiesOf(state::DependencyKind kind,
   return {found->second.begin(), found->second.end()};
 }
 
-bool DependencyBook::empty() const {
+std::size_t DependencyBook::size() const {
   const std::lock_guard lock(mutex_);
-  return entries_.empty();
+  return entries_.size();
+}
+
+std::vector<DependencyKey> DependencyBook::unused() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<DependencyKey> result;
+  for (const auto& [key, entry] : entries_) {
+    if (entry.record.users.empty()) result.push_back(key);
+  }
+  return result;
 }
 
 Result<DependencyBook::Entry> DependencyBook::use(const DependencyRecord& wanted,

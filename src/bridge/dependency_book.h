@@ -51,7 +51,9 @@ class DependencyBook {
   bool isUser(const std::string& pod_uid) const;
   std::vector<DependencyKey> copiesOf(state::DependencyKind kind, const std::string& home_ns,
                                       const std::string& home_name) const;
-  bool empty() const;
+  std::size_t size() const;
+  bool empty() const { return size() == 0; }
+  std::vector<DependencyKey> unused() const;
 
   /// Durable when it returns. `wanted.users` and uid are not looked at.
   Result<Entry> use(const DependencyRecord& wanted, const std::string& pod_uid);

@@ -26,6 +26,10 @@ std::string typeOf(const Json& object) {
   return type.empty() ? kOpaque : type;
 }
 
+bool isOfAnotherType(const Json& copy, const Json& wanted) {
+  return wanted.contains("type") && typeOf(copy) != typeOf(wanted);
+}
+
 Json marked(const state::DependencyKey& key, const std::string& home_object,
             const DependencyMarks& marks) {
   const bool secret = key.kind == DependencyKind::kSecret;
@@ -118,16 +122,16 @@ bool isInStep(const Json& copy, const Json& wanted) {
       if (json::at(there, key) != value) return false;
     }
   }
-  return !mustBeMadeAnew(copy, wanted);
+  return !isOfAnotherType(copy, wanted);
 }
 
 bool mustBeMadeAnew(const Json& copy, const Json& wanted) {
-  return wanted.contains("type") && typeOf(copy) != typeOf(wanted);
+  return json::boolean(copy, {"immutable"}) || isOfAnotherType(copy, wanted);
 }
 
 Json broughtUp(const Json& copy, const Json& wanted) {
   Json object = copy;
-  for (const char* field : {"data", "binaryData", "immutable"}) object.erase(field);
+  for (const char* field : {"data", "binaryData"}) object.erase(field);
   for (const char* field : {"data", "binaryData"}) {
     if (wanted.contains(field)) object[field] = wanted[field];
   }

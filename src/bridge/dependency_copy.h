@@ -48,7 +48,7 @@ Json tokenSecret(const state::DependencyKey& key, const std::string& home_pod,
 bool isMarked(const Json& object, const DependencyMarks& marks);
 /// Nothing of `wanted` is missing or different in `copy`, and there is no other data in it.
 bool isInStep(const Json& copy, const Json& wanted);
-/// A Secret's type cannot be changed.
+/// A Secret's type cannot be changed, nor what somebody made immutable.
 bool mustBeMadeAnew(const Json& copy, const Json& wanted);
 /// `copy` with `wanted`'s content and marks, and what others wrote on it: to PUT.
 Json broughtUp(const Json& copy, const Json& wanted);

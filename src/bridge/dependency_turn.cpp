@@ -133,7 +133,9 @@ Result<Json> DependencyTurn::mint(const PodTokens& tokens, WallTime& refresh_at)
 }
 
 Result<std::optional<Json>> DependencyTurn::readCopy() {
-  return c_.target.get(resourceOf(key_.kind), key_.ns, key_.name);
+  auto copy = c_.target.get(resourceOf(key_.kind), key_.ns, key_.name);
+  if (copy) absent_ = !copy->has_value();
+  return copy;
 }
 
 /// The record is proof of its own: labels can be edited away, a UID cannot.
@@ -150,12 +152,10 @@ Result<Json> DependencyTurn::write(const Json& wanted, std::optional<Json> copy)
   }
   if (isInStep(*copy, wanted)) return std::move(*copy);
   if (!mustBeMadeAnew(*copy, wanted)) {
-    auto updated =
-        c_.target.update(resourceOf(key_.kind), key_.ns, key_.name, broughtUp(*copy, wanted));
-    // Somebody made the copy immutable, perhaps.
-    if (updated || updated.error().code != 422) return updated;
+    return c_.target.update(resourceOf(key_.kind), key_.ns, key_.name, broughtUp(*copy, wanted));
   }
   if (auto removed = removeCopy(*copy); !removed) return failure(removed.error());
+  absent_ = true;
   return create(wanted);
 }
 
@@ -189,6 +189,7 @@ Outcome DependencyTurn::remove() {
       const auto unused = isUnused();
       if (!unused) return failed(unused.error());
       if (!*unused) return Outcome::after(Duration::zero());
+      if (!c_.may_remove(json::str(**copy, {"metadata", "uid"}))) return Outcome::done();
     }
     if (auto removed = removeCopy(**copy); !removed) return failed(removed.error());
   }
@@ -252,7 +253,8 @@ Outcome DependencyTurn::failed(Status status) {
   }
   // What is there serves pods on, if not with the newest content; another object of its name does
   // not.
-  const bool was_there = entry_.state == State::kInStep && status.reason != kReasonDependencyTaken;
+  const bool was_there =
+      entry_.state == State::kInStep && !absent_ && status.reason != kReasonDependencyTaken;
   const auto users = c_.book.settle(key_, was_there ? State::kInStep : State::kFailed, status, "");
   if (!was_there) c_.wake(users);
   return Outcome::failed(std::move(status));

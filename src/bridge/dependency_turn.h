@@ -23,6 +23,9 @@ struct DependencyContext {
   DependencyMarks marks;
   bool use_existing = false;
   std::function<void(const std::set<std::string>& pods)> wake;
+  /// Is it believed that nobody uses the copy with this UID, of which only its labels tell? Where
+  /// not, its turn comes again when it is.
+  std::function<bool(const std::string& uid)> may_remove;
 };
 
 /// One look at one dependency: brings the copy in step with home, renews tokens, or removes what
@@ -59,6 +62,7 @@ class DependencyTurn {
   DependencyContext& c_;
   const DependencyKey key_;
   DependencyBook::Entry entry_;
+  bool absent_ = false;  ///< the target has no object of the copy's name, as far as was seen
 };
 
 }  // namespace vkb::bridge

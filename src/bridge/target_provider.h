@@ -40,6 +40,8 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
     std::function<void()> on_refusals_outdated = {};
     /// A Warning event of the target about a delegate that is not Ready.
     TargetWarnings::Show on_warning = {};
+    /// As of Dependencies.
+    std::function<void()> on_mass_loss = {};
   };
 
   TargetProvider(Deps deps, Options options);
@@ -53,6 +55,9 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   void retryNow();
   /// Dependencies are written in the states in which pods may be.
   void setState(ProviderState state);
+  /// As Dependencies::isBraked() and releaseBrake().
+  bool isBraked() const { return dependencies_.isBraked(); }
+  void releaseBrake() { dependencies_.releaseBrake(); }
   /// No delegate and nothing that delegates refer to is left.
   bool isEmpty();
   /// gitVersion of the target; empty until known. Read by ping().

@@ -86,6 +86,14 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
     for (const auto& uid : uids) queue.enqueueNow(uid);
   }
 
+  void sweep() {
+    std::set<std::string> uids;
+    for (const auto& record : records.all()) uids.insert(record.uid);
+    for (const auto& pod : deps.provider.getPods()) uids.insert(pod.home_uid);
+    for (const auto& pod : deps.home_pods.list()) uids.erase(pod->uid);
+    for (const auto& uid : uids) queue.enqueue(uid);
+  }
+
   /// What never went anywhere has nothing to be failed for; its controller may place it anew.
   Result<void> abandon(const PodRecord& record, bool sent, bool again = false) {
     const HomePods::View home = homes.view(record.uid);
@@ -151,6 +159,8 @@ void PodController::reconsiderRefusals() {
   }
   impl_->wakeAll();
 }
+
+void PodController::sweep() { impl_->sweep(); }
 
 void PodController::deleteCarefully(double per_second) {
   std::lock_guard lock(impl_->context.mutex);

@@ -62,6 +62,8 @@ class PodController {
   ProviderState providerState() const;
   /// The provider's options changed: what it refused is asked again.
   void reconsiderRefusals();
+  /// Pods of the provider that home no longer has are looked at, whatever events were lost.
+  void sweep();
   /// After a long absence many deletions may be waiting, some of them for no better reason than
   /// the absence: those of the next minute begin at `per_second` (design §7).
   void deleteCarefully(double per_second);

@@ -25,7 +25,7 @@ class ClusterTest : public TwoClusters {
                       .target = std::move(guard),
                       .identity_differs = [identity] { return identity->identityDiffers(); },
                       .store = *database_,
-                      .dependencies = *database_,
+                      .dependencies = dependencies_ ? *dependencies_ : *database_,
                       .publish = [this](const auto& health) { health_.push_back(health); },
                       .logger = *log_to_,
                       .metrics = metrics_},
@@ -64,6 +64,7 @@ class ClusterTest : public TwoClusters {
 
   const std::string target_id_ = target_.clusterId();
   base::Logger* log_to_ = &logger_;
+  state::DependencyStore* dependencies_ = nullptr;  ///< nullptr: the database
   std::string installation_ = "installation-1";
   bool starts_leaving_ = false;
   std::vector<state::ClusterHealth> health_;

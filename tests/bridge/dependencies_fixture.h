@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -24,6 +27,37 @@ class CapturedLog final : public base::Logger {
     text += "\n";
   }
   std::string text;
+};
+
+/// The database, on a disk that is full for a while.
+class FullDisk final : public state::DependencyStore {
+ public:
+  explicit FullDisk(state::DependencyStore& store) : store_(store) {}
+  Result<std::vector<state::DependencyRecord>> loadDependencies(std::string_view node) override {
+    return store_.loadDependencies(node);
+  }
+  Result<void> putDependency(std::string_view node,
+                             const state::DependencyRecord& record) override {
+    return full ? failed() : store_.putDependency(node, record);
+  }
+  Result<void> addUser(std::string_view node, const DependencyKey& key,
+                       std::string_view pod_uid) override {
+    return full ? failed() : store_.addUser(node, key, pod_uid);
+  }
+  Result<void> removeUser(std::string_view node, const DependencyKey& key,
+                          std::string_view pod_uid) override {
+    return full ? failed() : store_.removeUser(node, key, pod_uid);
+  }
+  Result<void> eraseDependency(std::string_view node, const DependencyKey& key) override {
+    return full ? failed() : store_.eraseDependency(node, key);
+  }
+  bool full = false;
+
+ private:
+  static Result<void> failed() {
+    return failure({.reason = "StoreFailed", .message = "the disk is full"});
+  }
+  state::DependencyStore& store_;
 };
 
 class DependenciesTest : public ClusterTest {
@@ -68,6 +102,31 @@ class DependenciesTest : public ClusterTest {
     ASSERT_TRUE(home_.remove("user", kube::kPods, "work", name));
     settle(std::chrono::seconds(20));
     ASSERT_TRUE(homePod(name).is_null()) << homePod(name).dump();
+  }
+  /// A copy of this node's that nobody knows.
+  void addOrphan(const std::string& name) {
+    target_.add(kube::kConfigMaps,
+                {{"metadata",
+                  {{"name", name},
+                   {"namespace", "work"},
+                   {"labels", {{kLabelHomeCluster, home_.clusterId()}, {kLabelNode, "t1"}}},
+                   {"annotations", {{kAnnotationHomeObject, "work/" + name}}}}}});
+  }
+  /// Files of the state folder that hold `text`. The database is closed for good.
+  std::vector<std::string> filesWith(const std::string& text) {
+    database_.reset();
+    std::vector<std::string> found;
+    std::size_t files = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(temp_)) {
+      if (!entry.is_regular_file()) continue;
+      ++files;
+      std::ifstream file(entry.path(), std::ios::binary);
+      std::ostringstream bytes;
+      bytes << file.rdbuf();
+      if (bytes.str().find(text) != std::string::npos) found.push_back(entry.path());
+    }
+    EXPECT_GT(files, 0U);
+    return found;
   }
   std::vector<state::DependencyRecord> remembered() {
     return database_->loadDependencies("t1").value();

@@ -2,9 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "dependencies_fixture.h"
 #include "support/api_errors.h"
 
@@ -331,63 +328,39 @@ TEST_F(DependenciesTest, ACrashAtAnyStepLosesAndLeavesNothing) {
   EXPECT_GT(at, 4) << "there were steps to crash at";
 }
 
-TEST_F(DependenciesTest, WithItsStoreLostItStillKnowsWhatIsUsedAndByWhom) {
+TEST_F(DependenciesTest, AnUpdateThatIsRefusedLeavesWhatIsThere) {
   addMap("cfg", {{"a", "1"}});
-  addMap("old", {{"a", "1"}});
   start();
   addHomePod("a", "t1", usesMap());
   settle();
   const std::string uid = uidOf(map());
-  cluster_.reset();
-  // Left behind by a bridge of which nothing is known any more, and somebody else's.
-  for (const auto& [name, node] : {std::pair{"old", "t1"}, {"theirs", "t2"}}) {
-    target_.add(kube::kConfigMaps,
-                {{"metadata",
-                  {{"name", name},
-                   {"namespace", "work"},
-                   {"labels", {{kLabelHomeCluster, home_.clusterId()}, {kLabelNode, node}}},
-                   {"annotations", {{kAnnotationHomeObject, "work/old"}}}}}});
-  }
-  ASSERT_TRUE(database_->forgetCluster("t1"));
-  start();
-  settle();
-  EXPECT_EQ(uidOf(map()), uid);
-  EXPECT_TRUE(map("old").is_null());
-  EXPECT_FALSE(map("theirs").is_null());
+  target_.faults().refuse(
+      {.code = 422, .reason = "Invalid", .message = "no", .retry = Retry::kNever}, 1,
+      test::requestsOf("update", "configmaps"));
   home_.edit(kube::kConfigMaps, "work", "cfg", {{"data", {{"a", "2"}}}});
   settle();
+  EXPECT_EQ(uidOf(map()), uid);
+  EXPECT_EQ(map()["data"], R"({"a": "1"})"_json);
+  settle(minutes(6));
+  EXPECT_EQ(uidOf(map()), uid);
   EXPECT_EQ(map()["data"], R"({"a": "2"})"_json);
-  deletePod("a");
-  EXPECT_TRUE(map().is_null());
 }
 
-TEST_F(DependenciesTest, AnOrphanThatADelegateRefersToIsKept) {
+TEST_F(DependenciesTest, APodWaitsForACopyThatVanished) {
   addMap("cfg", {{"a", "1"}});
   start();
   addHomePod("a", "t1", usesMap());
   settle();
-  cluster_.reset();
-  ASSERT_TRUE(database_->forgetCluster("t1"));
-  // The delegate is there, but comes back from a backup after the pods were listed: the cache has
-  // not heard of it.
-  Json back = delegate("a");
-  for (const char* field : {"uid", "resourceVersion", "creationTimestamp"}) {
-    back["metadata"].erase(field);
-  }
-  ASSERT_TRUE(target_.remove("admin", kube::kPods, "work", "a", {.grace_period_seconds = 0}));
-  target_.holdWatches(true);
-  bool restored = false;
-  target_.afterRequest = [&](const test::Request& request) {
-    if (request.verb != "list" || request.resource != "pods" || restored) return;
-    restored = true;
-    target_.addPod(back);
-  };
-  start();
-  settle();
-  ASSERT_TRUE(restored);
+  target_.faults().refuse(test::internalError(), 4, test::requestsOf("create", "configmaps"));
+  ASSERT_TRUE(target_.remove("admin", kube::kConfigMaps, "work", "cfg"));
+  settle(std::chrono::milliseconds(50));
+  addHomePod("b", "t1", usesMap());
+  settle(std::chrono::milliseconds(50));
+  ASSERT_TRUE(map().is_null());
+  EXPECT_TRUE(delegate("b").is_null()) << "what it refers to comes first";
+  settle(minutes(2));
   EXPECT_FALSE(map().is_null());
-  ASSERT_THAT(remembered(), SizeIs(1));
-  EXPECT_THAT(remembered()[0].users, ElementsAre(uidOf(homePod("a"))));
+  EXPECT_TRUE(runs("b"));
 }
 
 TEST_F(DependenciesTest, NothingIsWrittenWhileTheTargetIsClaimedElsewhere) {
@@ -431,19 +404,8 @@ TEST_F(DependenciesTest, SecretDataIsInNoFileAndNoLogAndNoCache) {
   cluster_.reset();
   EXPECT_THAT(log.text, HasSubstr("dependency not in step"));
   EXPECT_THAT(log.text, ::testing::Not(HasSubstr(kCanary)));
-  database_.reset();
-  std::size_t files = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(temp_)) {
-    if (!entry.is_regular_file()) continue;
-    ++files;
-    std::ifstream file(entry.path(), std::ios::binary);
-    std::ostringstream bytes;
-    bytes << file.rdbuf();
-    for (const char* secret_bytes : {kCanary, "secret-canary-bytes"}) {
-      EXPECT_EQ(bytes.str().find(secret_bytes), std::string::npos) << entry.path();
-    }
-  }
-  EXPECT_GT(files, 0U);
+  EXPECT_THAT(filesWith(kCanary), IsEmpty());
+  EXPECT_THAT(filesWith("secret-canary-bytes"), IsEmpty());
   for (const auto& pod : target_.all(kube::kPods)) {
     EXPECT_EQ(pod->json().dump().find(kCanary), std::string::npos) << "never inlined";
   }

@@ -79,7 +79,7 @@ TEST(DependencyCopy, IsInStepWhateverOthersWroteBesideIt) {
   }
 }
 
-TEST(DependencyCopy, OnlyATypeNeedsAnotherObject) {
+TEST(DependencyCopy, OnlyATypeOrImmutabilityNeedsAnotherObject) {
   const Json wanted = copyOf(homeSecret(), kSecret, kMarks);
   Json there = wanted;
   EXPECT_FALSE(mustBeMadeAnew(there, wanted));
@@ -87,6 +87,7 @@ TEST(DependencyCopy, OnlyATypeNeedsAnotherObject) {
   EXPECT_TRUE(mustBeMadeAnew(there, wanted));
   const Json map = copyOf(Json::object(), kMap, kMarks);
   EXPECT_FALSE(mustBeMadeAnew(Json::object(), map));
+  EXPECT_TRUE(mustBeMadeAnew({{"immutable", true}}, map));
 }
 
 TEST(DependencyCopy, TellsWhatItIsByItsMarks) {

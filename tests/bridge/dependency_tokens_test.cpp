@@ -132,6 +132,27 @@ TEST_F(TokensTest, AreNotLostWhenHomeFailsToRenewThem) {
   EXPECT_EQ(valueOf(tokenSecretOf("a")), "dG9rZW4tMg==");
 }
 
+TEST_F(TokensTest, AreInNoFileAndNoLog) {
+  CapturedLog log;
+  log_to_ = &log;
+  home_.answerers["serviceaccounts/token"] = [](const std::string&, const Json&) {
+    return Result<Json>(Json{{"status", {{"token", "minted-canary"}}}});
+  };
+  target_.faults().refuse(test::internalError(), 2, test::requestsOf("create", "secrets"));
+  start(options_);
+  addHomePod("a", "t1", usesToken());
+  settle(seconds(10));
+  ASSERT_TRUE(runs("a"));
+  const std::string encoded = valueOf(tokenSecretOf("a"));
+  ASSERT_EQ(encoded, "bWludGVkLWNhbmFyeQ==");
+  cluster_.reset();
+  EXPECT_THAT(log.text, HasSubstr("dependency not in step"));
+  for (const std::string& bytes : {encoded, std::string("minted-canary")}) {
+    EXPECT_THAT(log.text, ::testing::Not(HasSubstr(bytes)));
+    EXPECT_THAT(filesWith(bytes), IsEmpty());
+  }
+}
+
 TEST_F(DependenciesTest, AnAccountThatTheTargetLacksIsNamed) {
   state::ClusterOptions options;
   options.pods.service_accounts = state::ServiceAccounts::kTarget;

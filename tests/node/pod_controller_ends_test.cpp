@@ -450,5 +450,25 @@ TEST_F(PodControllerTest, AStoppedControllerStartsNothing) {
   EXPECT_TRUE(provider_.calls.empty());
 }
 
+TEST_F(PodControllerTest, ASweepFindsAnOrphanThatNoEventToldOf) {
+  begin();
+  const std::string uid = addRunning("web");
+  const auto orphan = provider_.pods.at(uid);
+  removePod("web", 0);
+  provider_.finish(uid);
+  rt_.advance(std::chrono::minutes(1));
+  ASSERT_TRUE(pod("web").is_null());
+  const int deletions = provider_.count("delete");
+  provider_.pods[uid] = orphan;
+  const std::string served = addRunning("other");
+  rt_.advance(std::chrono::minutes(1));
+  ASSERT_EQ(provider_.count("delete"), deletions);
+
+  controller_->sweep();
+  rt_.advance(std::chrono::minutes(1));
+  EXPECT_EQ(provider_.count("delete"), deletions + 1);
+  EXPECT_TRUE(provider_.pods.contains(served));
+}
+
 }  // namespace
 }  // namespace vkb::node
