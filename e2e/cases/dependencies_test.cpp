@@ -163,6 +163,8 @@ TEST_F(Dependencies, APodWaitsForItsConfigMapAndIsNotServedAnotherOfThatName) {
   EXPECT_TRUE(w.delegatesOf(uidOf(waits)).empty());
   EXPECT_EQ(json::str(w.target.get("configmaps", ns, "settings"), {"data", "key"}), "theirs");
   w.target.remove("configmaps", ns, "settings");
+  // Who asks anew need not wait for the next attempt.
+  w.home.must({"annotate", "pod/waits", "--namespace", ns, "example.com/asked=anew"});
   EXPECT_TRUE(waitForOne(w.home, "pods", ns, "waits", "its own settings, where the name is free",
                          isRunningAndReady, nullptr, seconds(400)));
 }

@@ -315,6 +315,7 @@ Result<DependencyNames> Dependencies::provide(const Json& home_pod, const PodPla
         if (!reference.optional) return failure(missing(reference, ns, entry->why.message));
         break;
       case State::kFailed:
+        enqueue(entry->record.key);  // somebody asks anew; it need not wait for its own time
         return failure(entry->why);
       case State::kInStep:
         break;

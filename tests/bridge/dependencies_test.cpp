@@ -134,9 +134,13 @@ TEST_F(DependenciesTest, WhatTheTargetHasOfThatNameIsNeitherTouchedNorServed) {
   EXPECT_THAT(events("DependencyTaken")[0], HasSubstr("--existing-objects=use"));
   EXPECT_EQ(map()["data"], R"({"theirs": "1"})"_json);
 
+  addHomePod("c", "t1", usesMap());
+  settle(minutes(4));  // both back off
   ASSERT_TRUE(target_.remove("admin", kube::kConfigMaps, "work", "cfg"));
-  settle(minutes(6));
+  home_.edit(kube::kPods, "work", "b", {{"metadata", {{"annotations", {{"asked", "anew"}}}}}});
+  settle(seconds(2));
   EXPECT_TRUE(runs("b")) << "taken no more";
+  EXPECT_TRUE(runs("c"));
   EXPECT_EQ(map()["data"], R"({"ours": "1"})"_json);
   deletePod("a");
   EXPECT_TRUE(map(name).is_null());
