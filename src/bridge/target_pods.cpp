@@ -107,9 +107,10 @@ void TargetPods::eraseLocked(const std::string& delegate_uid) {
   delegates_.erase(found);
 }
 
-Resources TargetPods::foreignUsage() const {
+Resources TargetPods::foreignUsage(const std::string& node) const {
   std::lock_guard lock(mutex_);
-  return foreign_total_;
+  const auto found = foreign_on_.find(node);
+  return found == foreign_on_.end() ? Resources{} : found->second.sum;
 }
 
 void TargetPods::replace(std::vector<json::ObjectPtr> items) {
@@ -176,8 +177,9 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& object) {
   std::string home_uid =
       may_be_labelled ? homeUidOf(pod, options_.home_id, options_.node) : std::string();
   if (home_uid.empty() && !ours_by_uid) {
-    const bool placed = !json::str(pod, {"spec", "nodeName"}).empty();
-    usage_changed_ |= setForeignLocked(object->uid, placed ? requestsOf(pod) : Resources{});
+    Foreign now{.node = json::str(pod, {"spec", "nodeName"})};
+    if (!now.node.empty()) now.usage = requestsOf(pod);
+    usage_changed_ |= setForeignLocked(object->uid, std::move(now));
     return "";
   }
   const std::string label = home_uid;
@@ -214,17 +216,22 @@ std::string TargetPods::removeLocked(const std::string& uid, const json::ObjectP
   return delegate.home_uid;
 }
 
-bool TargetPods::setForeignLocked(const std::string& uid, Resources usage) {
+bool TargetPods::setForeignLocked(const std::string& uid, Foreign now) {
   const auto known = foreign_.find(uid);
-  const bool had = known != foreign_.end();
-  if (had && known->second == usage) return false;
-  if (!had && usage.empty()) return false;
-  if (had) subtract(foreign_total_, known->second);
-  add(foreign_total_, usage);
-  if (usage.empty()) {
-    foreign_.erase(known);
+  if (known == foreign_.end()) {
+    if (now.usage.empty()) return false;
   } else {
-    foreign_[uid] = std::move(usage);
+    if (known->second == now) return false;
+    const auto on_node = foreign_on_.find(known->second.node);
+    subtract(on_node->second.sum, known->second.usage);
+    if (--on_node->second.pods == 0) foreign_on_.erase(on_node);
+    foreign_.erase(known);
+  }
+  if (!now.usage.empty()) {
+    OnNode& on_node = foreign_on_[now.node];
+    add(on_node.sum, now.usage);
+    ++on_node.pods;
+    foreign_[uid] = std::move(now);
   }
   return true;
 }

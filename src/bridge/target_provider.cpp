@@ -436,10 +436,12 @@ Json TargetProvider::node() {
   Json info;
   for (const auto& object : nodes_.list()) {
     const Json node = object->parse();
-    add(total, allocatableOf(node));
+    if (Resources offered = allocatableOf(node); !offered.empty()) {
+      add(total, offered);
+      subtract(total, pods_.foreignUsage(object->name));
+    }
     if (info.is_null()) info = json::object(node, {"status", "nodeInfo"});
   }
-  subtract(total, pods_.foreignUsage());
   const std::string os = json::str(info, "operatingSystem"), arch = json::str(info, "architecture");
   Json labels{{"type", "virtual-kubelet"},
               {"kubernetes.io/hostname", options_.node},

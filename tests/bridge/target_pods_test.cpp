@@ -49,9 +49,9 @@ class TargetPodsTest : public ::testing::Test {
     const auto result = pods_.find(home_uid, recorded_uid, place);
     return result ? result->pod->uid + (result->gone ? " gone" : "") : "";
   }
-  std::string foreignCpu() const {
-    const Json shown = toCapacity(pods_.foreignUsage());
-    return shown.contains("cpu") ? shown["cpu"].get<std::string>() : "";
+  std::string foreignCpu(const std::string& node = "n") const {
+    const Json shown = toCapacity(pods_.foreignUsage(node));
+    return shown.contains("cpu") ? shown["cpu"].get<std::string>() : "0";
   }
 
   test::FakeClock clock_;
@@ -152,7 +152,7 @@ TEST_F(TargetPodsTest, AfterARestartTheRecordedUidIsEnough) {
   list({pod("a", "d1")});
   EXPECT_EQ(found("h1", "d1"), "d1");
   EXPECT_FALSE(pods_.find("h1", "d1", "")->labelled);
-  EXPECT_EQ(foreignCpu(), "");
+  EXPECT_EQ(foreignCpu(), "0");
 }
 
 TEST_F(TargetPodsTest, OneThatWasReplacedBetweenTwoListsIsGoneButNotSeenToGo) {
@@ -199,7 +199,7 @@ TEST_F(TargetPodsTest, ForeignPodsCountOnceWhileTheyAreBoundAndNotTerminal) {
   Json waiting = pod("x", "f1");
   waiting["spec"].erase("nodeName");
   see(waiting);
-  EXPECT_EQ(foreignCpu(), "");
+  EXPECT_EQ(foreignCpu(), "0");
   EXPECT_EQ(usage_told_, 0);
   see(pod("x", "f1"));
   see(pod("x", "f1"));
@@ -214,6 +214,17 @@ TEST_F(TargetPodsTest, ForeignPodsCountOnceWhileTheyAreBoundAndNotTerminal) {
   list({});
   EXPECT_EQ(foreignCpu(), "0");
   EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(TargetPodsTest, ForeignPodsCountOnTheirOwnNode) {
+  Json elsewhere = pod("y", "f2");
+  elsewhere["spec"]["nodeName"] = "m";
+  list({pod("x", "f1"), elsewhere, pod("z", "f3")});
+  EXPECT_EQ(foreignCpu("n"), "2");
+  EXPECT_EQ(foreignCpu("m"), "1");
+  list({elsewhere});
+  EXPECT_EQ(foreignCpu("n"), "0");
+  EXPECT_EQ(foreignCpu("m"), "1");
 }
 
 TEST_F(TargetPodsTest, AForeignPodThatGetsOurLabelsNoLongerCountsAsForeign) {

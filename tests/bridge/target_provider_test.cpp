@@ -300,12 +300,17 @@ TEST_F(TargetProviderTest, AServerThatSaysItIsNotReadyIsNotAskedElsewhere) {
 TEST_F(TargetProviderTest, TheNodeOffersWhatReadyNodesHaveLessWhatOthersTake) {
   target_.addNode("worker-2");
   target_.addNode("cordoned", {{"spec", {{"unschedulable", true}}}});
-  target_.addPod(
-      {{"metadata", {{"name", "x"}, {"namespace", "theirs"}}},
-       {"spec",
-        {{"containers", Json::array({{{"name", "c"},
-                                      {"image", "i"},
-                                      {"resources", {{"requests", {{"cpu", "500m"}}}}}}})}}}});
+  const auto theirs = [](const std::string& name, const std::string& node) {
+    return Json{
+        {"metadata", {{"name", name}, {"namespace", "theirs"}}},
+        {"spec",
+         {{"nodeName", node},
+          {"containers", Json::array({{{"name", "c"},
+                                       {"image", "i"},
+                                       {"resources", {{"requests", {{"cpu", "500m"}}}}}}})}}}};
+  };
+  target_.addPod(theirs("x", "worker-2"));
+  target_.addPod(theirs("on-a-node-that-does-not-count", "cordoned"));
   start();
   ASSERT_TRUE(create());
   const Json node = provider_->node();
