@@ -60,14 +60,18 @@ if [[ -z $unit_only ]]; then
   export KUBECTL
 fi
 
-home=e2e-home target=e2e-target
+home=e2e-home target=e2e-target other=e2e-other
 # shellcheck disable=SC2317 # called as a job
 clusters_up() {
-  local home_pid rc=0
+  local home_pid other_pid rc=0
   KUBE_BIN=${KUBE_BIN:-$kube} "$rig/cluster.sh" up "$home" 21 --nodes 0 &
   home_pid=$!
+  # The third takes home's data in: it is of home's version.
+  KUBE_BIN=${KUBE_BIN:-$kube} "$rig/cluster.sh" up "$other" 23 --nodes 0 &
+  other_pid=$!
   KUBE_BIN=$kube "$rig/cluster.sh" up "$target" 22 || rc=1
   wait "$home_pid" || rc=1
+  wait "$other_pid" || rc=1
   return "$rc"
 }
 # What was up before this run belongs to somebody else, or to an earlier run with --keep, and stays.
@@ -75,7 +79,7 @@ clusters_up() {
 clusters_down() {
   [[ -n $keep ]] && return
   local name rc=0
-  for name in "$home" "$target"; do
+  for name in "$home" "$target" "$other"; do
     grep -q "cluster $name is up already" "$logs/clusters.log" && continue
     "$rig/cluster.sh" down "$name" >>"$logs/clusters.log" 2>&1 || rc=1
   done
@@ -98,11 +102,12 @@ if [[ -n $own ]]; then
   cat "$logs/clusters.log"
   E2E_HOME_KUBECONFIG=$("$rig/cluster.sh" kubeconfig "$home")
   E2E_TARGET_KUBECONFIG=$("$rig/cluster.sh" kubeconfig "$target")
-  # For cases that stop a component or cut the network; unset where the clusters are the user's.
-  export E2E_RIG=$rig/cluster.sh E2E_HOME_NAME=$home E2E_TARGET_NAME=$target
+  # For cases that exchange a cluster's data; unset where the clusters are the user's.
+  E2E_OTHER_KUBECONFIG=$("$rig/cluster.sh" kubeconfig "$other")
+  export E2E_RIG=$rig/cluster.sh E2E_HOME_NAME=$home E2E_TARGET_NAME=$target E2E_OTHER_NAME=$other E2E_OTHER_KUBECONFIG
 fi
 [[ -n $unit_only ]] && select+=(-LE 'e2e|real')
-export E2E_HOME_KUBECONFIG E2E_TARGET_KUBECONFIG VK_BRIDGE_BIN=$build/vk-bridge
+export E2E_HOME_KUBECONFIG E2E_TARGET_KUBECONFIG VK_BRIDGE_BIN=$build/vk-bridge VK_MOCK_NODE_BIN=$build/vk-mock-node
 
 section "Tests"
 # End-to-end cases are RUN_SERIAL: they have the machine and the clusters to themselves.

@@ -1,6 +1,7 @@
 // What an operator sees and types: status, the --listen address, how `run` starts and ends, version
 // and help.
 
+#include <fstream>
 #include <regex>
 #include <set>
 
@@ -147,6 +148,78 @@ TEST_F(Commands, StatusShowsTheLastErrorOfAPodThatIsRefused) {
   const Json entry = w.bridge.status({ns + "/refused"})["pods"][0];
   EXPECT_TRUE(says(json::str(entry, "lastError"), "NamespaceNotAllowed")) << entry;
   EXPECT_FALSE(json::str(entry, "lastErrorAt").empty()) << entry;
+}
+
+TEST_F(Commands, ExplainShowsTheDelegateAndWhyItDiffersInEveryForm) {
+  World& w = world();
+  const Pair pair = runPod();
+  const std::string key = pair.ns + "/shown";
+  const auto explain = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "explain");
+    Outcome outcome = w.bridge.command(arguments);
+    EXPECT_TRUE(outcome.ok()) << outcome.describe();
+    return outcome.out;
+  };
+  const Json told = Json::parse(explain({key, "-o", "json"}), nullptr, false);
+  EXPECT_EQ(keysOf(told), (Keys{"changes", "delegate", "notes"}));
+  for (const char* part : {"nodeSelector", "tolerations", "nodeName"}) {
+    EXPECT_TRUE(json::at(told, {"delegate", "spec", part}).is_null()) << part;
+  }
+  // What is told is what was made.
+  const Json& shown = json::at(told, {"delegate"});
+  for (const char* part : {"labels", "annotations", "ownerReferences"}) {
+    EXPECT_EQ(json::at(shown, {"metadata", part}), json::at(pair.delegate, {"metadata", part}))
+        << part;
+  }
+  EXPECT_EQ(json::at(shown, {"spec", "containers"}).size(), 1U);
+  EXPECT_EQ(json::at(shown, {"spec", "containers"})[0]["command"],
+            json::at(pair.delegate, {"spec", "containers"})[0]["command"]);
+  EXPECT_TRUE(told["notes"].empty()) << told["notes"];
+  std::set<std::string> paths;
+  for (const Json& change : told["changes"]) {
+    paths.insert(json::str(change, "path"));
+    EXPECT_FALSE(json::str(change, "reason").empty()) << change;
+  }
+  EXPECT_TRUE(paths.count("spec.nodeSelector") == 1) << told["changes"];
+
+  const std::string yaml = explain({key});
+  EXPECT_TRUE(says(yaml, "^# " + key + " as it runs in " + w.node)) << yaml;
+  EXPECT_TRUE(says(yaml, "#   spec.nodeSelector: .+")) << yaml;
+  EXPECT_TRUE(says(yaml, "\nkind: Pod\n")) << yaml;
+  const std::string diff = explain({key, "-o", "diff"});
+  EXPECT_TRUE(says(diff, "^--- " + key + " at home\n\\+\\+\\+ " + key + " in " + w.node)) << diff;
+  EXPECT_TRUE(says(diff, "\n-spec.nodeSelector")) << diff;
+}
+
+TEST_F(Commands, ExplainOfAFileWorksBeforeThePodExistsAndIsWhatBecomesOfIt) {
+  World& w = world();
+  const std::string ns = w.newNamespace("explain");
+  const std::filesystem::path file = w.folder.path() / "pod.yaml";
+  std::ofstream(file) << "apiVersion: v1\nkind: Pod\nmetadata:\n  name: later\n  namespace: " << ns
+                      << "\nspec:\n  nodeSelector: {kubernetes.io/hostname: " << w.node
+                      << "}\n  tolerations: [{key: virtual-kubelet.io/provider, operator: Exists}]"
+                         "\n  containers:\n  - name: main\n    image: busybox:e2e\n    command: "
+                         "[sh, -c, 'sleep 1000']\n    env: [{name: MODE, value: fast}]\n";
+  const Outcome unnamed = w.bridge.command({"explain", "-f", file.string()});
+  EXPECT_EQ(unnamed.exit.code, 1) << unnamed.describe();
+  EXPECT_TRUE(says(unnamed.err, "--cluster")) << unnamed.describe();
+  const Outcome outcome =
+      w.bridge.command({"explain", "-f", file.string(), "--cluster", w.node, "-o", "json"});
+  ASSERT_TRUE(outcome.ok()) << outcome.describe();
+  const Json told = Json::parse(outcome.out, nullptr, false);
+  EXPECT_FALSE(w.target.find("namespaces", "", ns)) << "it only tells";
+
+  w.home.must({"create", "-f", file.string()});
+  Json pod;
+  ASSERT_TRUE(w.waitReady(ns, "later", &pod));
+  const Json delegate = w.delegateOf(pod);
+  const Json& shown = json::at(told, {"delegate"});
+  EXPECT_EQ(keyOf(shown), keyOf(delegate));
+  const Json &mine = json::at(shown, {"spec", "containers"})[0],
+             &theirs = json::at(delegate, {"spec", "containers"})[0];
+  for (const char* field : {"name", "image", "command", "env"}) {
+    EXPECT_EQ(json::at(mine, field), json::at(theirs, field)) << field;
+  }
 }
 
 TEST_F(Commands, ListenAddressServesHealthReadinessAndMetrics) {

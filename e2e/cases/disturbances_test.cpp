@@ -82,11 +82,16 @@ class Disturbances : public WorldTest {
         {"scale", "deployment/web", "--replicas=" + std::to_string(replicas), "--namespace", ns});
   }
 
+  /// The first that the target has: budgets and evictions moved from one to the other.
+  static std::string policyVersion() {
+    return world().target.run({"get", "--raw", "/apis/policy/v1"}).ok() ? "policy/v1"
+                                                                        : "policy/v1beta1";
+  }
   enum class How { kEvicted, kDeleted };
   static void takeAway(How how, const std::string& ns, const std::string& name) {
     const Cluster& target = world().target;
     if (how == How::kDeleted) return target.remove("pods", ns, name);
-    const Json eviction{{"apiVersion", "policy/v1beta1"},
+    const Json eviction{{"apiVersion", policyVersion()},
                         {"kind", "Eviction"},
                         {"metadata", {{"namespace", ns}, {"name", name}}}};
     target.must({"create", "--raw", pathOf("pods", ns, name) + "/eviction", "-f", "-"},
@@ -275,8 +280,8 @@ TEST_F(Disturbances, TheSameDeploymentInTheTargetKeepsItsPodsItsEndpointsBudgetA
                            }
                            return found == addresses;
                          }));
-  EXPECT_TRUE(waitForOne(w.target, "poddisruptionbudgets", ns, "web", "three pods, one may go",
-                         [](const Json& budget) {
+  EXPECT_TRUE(waitForOne(w.target, policyVersion() + "/poddisruptionbudgets", ns, "web",
+                         "three pods, one may go", [](const Json& budget) {
                            const auto count = [&](const char* field) {
                              return json::integer(budget, {"status", field});
                            };

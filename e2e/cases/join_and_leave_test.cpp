@@ -265,7 +265,7 @@ TEST_F(JoinAndLeave, DrainRespectsADisruptionBudgetUntilItsTimeout) {
   w.home.must({"delete", "poddisruptionbudget", "guard", "--namespace", ns});
 }
 
-TEST_F(JoinAndLeave, LeaveForceFailsAndRemovesThePodsOfATargetThatIsGoneAndListsThem) {
+TEST_F(JoinAndLeave, LeaveForceFailsAndRemovesThePodsOfATargetThatIsGoneAndGcFindsTheRest) {
   World& w = world();
   const std::string ns = w.newNamespace("force");
   w.home.create(makePod(ns, "lost", w.node));
@@ -289,7 +289,30 @@ TEST_F(JoinAndLeave, LeaveForceFailsAndRemovesThePodsOfATargetThatIsGoneAndLists
 
   w.relay->refuse(false);
   EXPECT_EQ(uidOf(w.delegateOf(pod)), uidOf(delegate)) << "nobody could have stopped it";
-  w.target.remove("pods", ns, "lost", {"--force", "--grace-period=0"});
+
+  // The target is there again, under another name: gc finds what was left there.
+  const std::string again = w.node + "-again";
+  const Outcome joined =
+      w.bridge.command({"join", again, "--kubeconfig", w.environment.target_kubeconfig});
+  ASSERT_TRUE(joined.ok()) << joined.describe();
+  w.home.create(makePod(ns, "runs", again));
+  ASSERT_TRUE(w.waitReady(ns, "runs"));
+  const Outcome listed = w.bridge.command({"gc", "--dry-run"});
+  EXPECT_TRUE(listed.ok()) << listed.describe();
+  EXPECT_TRUE(says(listed.out, ns + "/lost")) << listed.describe();
+  EXPECT_FALSE(says(listed.out, ns + "/runs")) << listed.describe();
+  EXPECT_EQ(json::str(w.delegateOf(pod), {"metadata", "deletionTimestamp"}), "");
+  const Outcome collected = w.bridge.command({"gc"});
+  EXPECT_TRUE(collected.ok()) << collected.describe();
+  EXPECT_TRUE(w.waitGoneOrHasten({"pods", ns, kHomeUidLabel + ("=" + uidOf(pod))}));
+  EXPECT_TRUE(isRunningAndReady(w.home.get("pods", ns, "runs")));
+  const Outcome nothing = w.bridge.command({"gc", "--confirm"});
+  EXPECT_TRUE(nothing.ok() && says(nothing.out, "nothing to confirm")) << nothing.describe();
+
+  w.home.remove("pods", ns, "runs");
+  ASSERT_TRUE(w.waitGoneOrHasten({"pods", ns}));
+  const Outcome forgotten = w.bridge.command({"leave", again, "--drain", "--timeout", "30s"});
+  EXPECT_TRUE(forgotten.ok()) << forgotten.describe();
 }
 
 }  // namespace

@@ -19,7 +19,6 @@ std::string groupOf(const std::string& resource) {
       {"statefulsets", "apis/apps/v1"},
       {"daemonsets", "apis/apps/v1"},
       {"jobs", "apis/batch/v1"},
-      {"poddisruptionbudgets", "apis/policy/v1beta1"},
       {"horizontalpodautoscalers", "apis/autoscaling/v1"},
       {"leases", "apis/coordination.k8s.io/v1"},
   };
@@ -55,9 +54,11 @@ std::string keyOf(const Json& object) {
 }
 
 std::string pathOf(const std::string& resource, const std::string& ns, const std::string& name) {
-  std::string path = "/" + groupOf(resource);
+  const auto slash = resource.rfind('/');
+  const bool has_group = slash != std::string::npos;
+  std::string path = "/" + (has_group ? "apis/" + resource.substr(0, slash) : groupOf(resource));
   if (!ns.empty()) path += "/namespaces/" + ns;
-  path += "/" + resource;
+  path += "/" + (has_group ? resource.substr(slash + 1) : resource);
   return name.empty() ? path : path + "/" + name;
 }
 

@@ -15,7 +15,8 @@ namespace vkb::e2e {
 using Objects = std::map<std::string, Json>;
 std::string keyOf(const Json& object);
 
-/// Which objects: plural, and optionally namespace, label and field selector.
+/// Which objects: plural ("policy/v1/poddisruptionbudgets" where a group has to be named), and
+/// optionally namespace, label and field selector.
 struct Selection {
   std::string resource;  ///< "pods", "deployments", …: see pathOf
   std::string ns{}, labels{}, fields{};

@@ -41,6 +41,12 @@ Environment Environment::read() {
       existingFile("E2E_TARGET_KUBECONFIG", "", "the target cluster's admin kubeconfig");
   environment.bridge_program =
       existingFile("VK_BRIDGE_BIN", VKB_DEFAULT_PROGRAM, "the vk-bridge program under test");
+  environment.mock_program =
+      existingFile("VK_MOCK_NODE_BIN", VKB_DEFAULT_MOCK_NODE, "the vk-mock-node program");
+  environment.other_kubeconfig = variable("E2E_OTHER_KUBECONFIG", "");
+  environment.rig = variable("E2E_RIG", "");
+  environment.home_name = variable("E2E_HOME_NAME", "");
+  environment.other_name = variable("E2E_OTHER_NAME", "");
   return environment;
 }
 

@@ -43,8 +43,14 @@ const std::vector<std::string> kAtOnce{"--force", "--grace-period=0"};
 
 }  // namespace
 
+Environment World::environmentFor(const WorldOptions& options) {
+  Environment environment = Environment::read();
+  if (options.home_is_other) environment.home_kubeconfig = environment.other_kubeconfig;
+  return environment;
+}
+
 World::World(WorldOptions options)
-    : environment(Environment::read()),
+    : environment(environmentFor(options)),
       home(environment.home()),
       target(environment.target()),
       node("e2e-" + options.name + "-" + randomSuffix()),
@@ -271,6 +277,14 @@ void WorldTest::openWorld(WorldOptions options) {
     world_ = std::make_unique<World>(std::move(options));
   } catch (const std::exception& error) {
     problem_ = error.what();
+  }
+}
+
+bool WorldTest::hasRig() {
+  try {
+    return Environment::read().hasRig();
+  } catch (const std::exception&) {
+    return true;  // opening a world says what is missing
   }
 }
 

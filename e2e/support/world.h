@@ -16,7 +16,8 @@
 namespace vkb::e2e {
 
 struct WorldOptions {
-  std::string name;  ///< part of the node's name
+  std::string name;            ///< part of the node's name
+  bool home_is_other = false;  ///< the third cluster is home
   /// The bridge reaches the target through world.relay, which starts out transparent.
   bool through_relay = false;
   std::vector<std::string> join_flags{};
@@ -88,6 +89,7 @@ class World {
   Json delegateOf(const Json& home_pod) const;
 
  private:
+  static Environment environmentFor(const WorldOptions& options);
   std::vector<std::string> leaveInOrder();
   std::vector<std::string> leftovers() const;
   void removeByForce();
@@ -106,6 +108,9 @@ class WorldTest : public testing::Test {
   void SetUp() override;
   void TearDown() override;
 
+  /// For suites that need the third cluster and may break clusters: nothing is opened, and each of
+  /// their tests skips itself, where the clusters are the user's own.
+  static bool hasRig();
   static bool hasWorld() { return world_ != nullptr; }
   static World& world() { return *world_; }
 
