@@ -53,6 +53,14 @@ Resources containerRequests(const Json& spec) {
 
 }  // namespace
 
+Resources parseResources(const std::map<std::string, std::string>& texts) {
+  Resources result;
+  for (const auto& [name, text] : texts) {
+    if (auto amount = json::Quantity::parse(text)) result[name] = *amount;
+  }
+  return result;
+}
+
 bool isReady(const Json& node) {
   const Json* const ready = json::findBy(json::at(node, {"status", "conditions"}), "type", "Ready");
   return ready != nullptr && json::str(*ready, "status") == "True";
@@ -85,6 +93,25 @@ void subtract(Resources& total, const Resources& other) {
   for (const auto& [name, amount] : other) {
     if (const auto entry = total.find(name); entry != total.end()) entry->second -= amount;
   }
+}
+
+void clampAtZero(Resources& total) {
+  for (auto& [name, amount] : total) {
+    if (amount.isNegative()) amount = {};
+  }
+}
+
+void capAt(Resources& total, const Resources& limits) {
+  for (auto& [name, amount] : total) {
+    const auto limit = limits.find(name);
+    if (limit != limits.end()) amount = std::min(amount, limit->second);
+  }
+}
+
+Resources withPodLimit(Resources limits) {
+  constexpr int kKubeletsMaxPods = 110;
+  limits.try_emplace("pods", json::Quantity::fromUnits(kKubeletsMaxPods));
+  return limits;
 }
 
 Json toCapacity(const Resources& total) {

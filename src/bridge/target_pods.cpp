@@ -107,10 +107,9 @@ void TargetPods::eraseLocked(const std::string& delegate_uid) {
   delegates_.erase(found);
 }
 
-Resources TargetPods::foreignUsage(const std::string& node) const {
+void TargetPods::subtractForeign(const std::string& node, Resources& of) const {
   std::lock_guard lock(mutex_);
-  const auto found = foreign_on_.find(node);
-  return found == foreign_on_.end() ? Resources{} : found->second.sum;
+  subtract(of, foreign_.on(node));
 }
 
 void TargetPods::replace(std::vector<json::ObjectPtr> items) {
@@ -131,11 +130,7 @@ void TargetPods::replace(std::vector<json::ObjectPtr> items) {
     }
     if (!base::protects(base::Protection::kRelistDiff)) missing.clear();
     for (const auto& uid : missing) changed.push_back(removeLocked(uid, nullptr, false));
-    std::vector<std::string> foreign_gone;
-    for (const auto& [uid, unused] : foreign_) {
-      if (!present.contains(uid)) foreign_gone.push_back(uid);
-    }
-    for (const auto& uid : foreign_gone) usage_changed_ |= setForeignLocked(uid, {});
+    usage_changed_ |= foreign_.keepOnly(items);
     for (const auto& item : items) changed.push_back(upsertLocked(item));
     usage = std::exchange(usage_changed_, false);
   }
@@ -161,7 +156,7 @@ void TargetPods::remove(json::ObjectPtr object) {
     // One that we know of and never saw (a lost record, labels taken off): its end counts.
     if (recorded_.contains(object->uid)) upsertLocked(object);
     changed = removeLocked(object->uid, object, true);
-    usage_changed_ |= setForeignLocked(object->uid, {});
+    usage_changed_ |= foreign_.set(object->uid, "", {});
     usage = std::exchange(usage_changed_, false);
   }
   notify({changed}, usage);
@@ -177,9 +172,8 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& object) {
   std::string home_uid =
       may_be_labelled ? homeUidOf(pod, options_.home_id, options_.node) : std::string();
   if (home_uid.empty() && !ours_by_uid) {
-    Foreign now{.node = json::str(pod, {"spec", "nodeName"})};
-    if (!now.node.empty()) now.usage = requestsOf(pod);
-    usage_changed_ |= setForeignLocked(object->uid, std::move(now));
+    usage_changed_ |=
+        foreign_.set(object->uid, json::str(pod, {"spec", "nodeName"}), requestsOf(pod));
     return "";
   }
   const std::string label = home_uid;
@@ -189,7 +183,7 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& object) {
     home_uid = recorded->second;
   }
   // Somebody else's until its labels were put on, perhaps.
-  usage_changed_ |= setForeignLocked(object->uid, {});
+  usage_changed_ |= foreign_.set(object->uid, "", {});
   if (known == delegates_.end()) by_home_uid_[home_uid].push_back(object->uid);
   Delegate& delegate = delegates_[object->uid];
   const auto rekeyed = delegate.rekeyed ? delegate.rekeyed : isRekeyed(pod);
@@ -214,26 +208,6 @@ std::string TargetPods::removeLocked(const std::string& uid, const json::ObjectP
   const auto place = by_place_.find(delegate.pod->key());
   if (place != by_place_.end() && place->second == uid) by_place_.erase(place);
   return delegate.home_uid;
-}
-
-bool TargetPods::setForeignLocked(const std::string& uid, Foreign now) {
-  const auto known = foreign_.find(uid);
-  if (known == foreign_.end()) {
-    if (now.usage.empty()) return false;
-  } else {
-    if (known->second == now) return false;
-    const auto on_node = foreign_on_.find(known->second.node);
-    subtract(on_node->second.sum, known->second.usage);
-    if (--on_node->second.pods == 0) foreign_on_.erase(on_node);
-    foreign_.erase(known);
-  }
-  if (!now.usage.empty()) {
-    OnNode& on_node = foreign_on_[now.node];
-    add(on_node.sum, now.usage);
-    ++on_node.pods;
-    foreign_[uid] = std::move(now);
-  }
-  return true;
 }
 
 void TargetPods::notify(const std::vector<std::string>& home_uids, bool usage_changed) {

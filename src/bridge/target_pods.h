@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "bridge/capacity.h"
+#include "bridge/foreign_usage.h"
 #include "kube/reflector.h"
 
 namespace vkb::bridge {
@@ -53,23 +53,17 @@ class TargetPods final : public kube::ReflectorSink {
   void learn(const json::ObjectPtr& object, const std::string& home_uid);
   /// Nobody asks for this delegate any more.
   void forget(const std::string& delegate_uid);
-  /// What pods that are not ours request on this node of the target.
-  Resources foreignUsage(const std::string& node) const;
+  /// Takes what others' pods use of this node of the target off `of`.
+  void subtractForeign(const std::string& node, Resources& of) const;
 
   void replace(std::vector<json::ObjectPtr> items) override;
   void upsert(json::ObjectPtr object) override;
   void remove(json::ObjectPtr object) override;
 
  private:
-  struct Foreign {
-    std::string node{};
-    Resources usage{};  ///< empty: it takes nothing
-    bool operator==(const Foreign&) const = default;
-  };
   /// Both return what to call once the lock is released.
   std::string upsertLocked(const json::ObjectPtr& object);
   std::string removeLocked(const std::string& uid, const json::ObjectPtr& last, bool seen);
-  bool setForeignLocked(const std::string& uid, Foreign now);
   void eraseLocked(const std::string& delegate_uid);
   void notify(const std::vector<std::string>& home_uids, bool usage_changed);
 
@@ -81,12 +75,7 @@ class TargetPods final : public kube::ReflectorSink {
   std::unordered_map<std::string, std::vector<std::string>> by_home_uid_;
   std::unordered_map<std::string, std::string> by_place_;  ///< ns/name -> delegate UID
   std::unordered_map<std::string, std::string> recorded_;  ///< delegate UID -> home UID
-  std::unordered_map<std::string, Foreign> foreign_;       ///< by UID; only what takes something
-  struct OnNode {
-    Resources sum;
-    std::size_t pods = 0;
-  };
-  std::unordered_map<std::string, OnNode> foreign_on_;  ///< by node
+  ForeignUsage foreign_;
   bool usage_changed_ = false;
 };
 

@@ -4,7 +4,6 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
-#include <random>
 
 namespace vkb::bridge {
 namespace {
@@ -116,30 +115,13 @@ TEST(Capacity, ExtendedResourcesComeInWholeUnitsAndCpuInParts) {
             R"({"cpu": "1500m", "nvidia.com/gpu": "1", "hugepages-2Mi": "4Mi"})"_json);
 }
 
-TEST(Capacity, AddingAndTakingAwayPodByPodIsTheSameAsCountingAnew) {
-  std::mt19937 random(7);
-  const auto podOf = [&] {
-    return requestsOf({{"spec",
-                        {{"containers",
-                          {{{"resources",
-                             {{"requests",
-                               {{"cpu", std::to_string(random() % 4000) + "m"},
-                                {"memory", std::to_string(random() % 900) + "Mi"}}}}}}}}}}});
-  };
-  std::map<int, Resources> pods;
-  Resources running;
-  for (int step = 0; step < 2000; ++step) {
-    const int id = static_cast<int>(random() % 50);
-    if (const auto old = pods.find(id); old != pods.end()) {
-      subtract(running, old->second);
-      pods.erase(old);
-    } else {
-      add(running, pods[id] = podOf());
-    }
-    Resources anew;
-    for (const auto& [unused, requests] : pods) add(anew, requests);
-    for (const auto& [name, amount] : running) EXPECT_EQ(amount, anew[name]) << name;
-  }
+TEST(Capacity, ALimitCapsWhatItNamesAndOffersNothingThatIsNotThere) {
+  Resources total = allocatableOf(node());
+  capAt(total, {{"cpu", json::Quantity::fromUnits(2)},
+                {"memory", *json::Quantity::parse("1Ti")},
+                {"example.com/fpga", json::Quantity::fromUnits(3)}});
+  EXPECT_EQ(shown(total),
+            R"({"cpu": "2", "memory": "15Gi", "pods": "110", "nvidia.com/gpu": "2"})"_json);
 }
 
 }  // namespace

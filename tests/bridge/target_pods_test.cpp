@@ -50,8 +50,10 @@ class TargetPodsTest : public ::testing::Test {
     return result ? result->pod->uid + (result->gone ? " gone" : "") : "";
   }
   std::string foreignCpu(const std::string& node = "n") const {
-    const Json shown = toCapacity(pods_.foreignUsage(node));
-    return shown.contains("cpu") ? shown["cpu"].get<std::string>() : "0";
+    // What is missing of more than all of them take.
+    Resources left{{"cpu", json::Quantity::fromUnits(100)}};
+    pods_.subtractForeign(node, left);
+    return std::to_string(100 - left.at("cpu").units());
   }
 
   test::FakeClock clock_;
