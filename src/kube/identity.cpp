@@ -8,8 +8,6 @@
 namespace vkb::kube {
 namespace {
 
-constexpr const char* kIdentityPath = "/api/v1/namespaces/kube-system";
-
 /// What may have put another server behind the same address: the connection broke, or a proxy
 /// before the server says that it did.
 bool tellsOfBreak(const Status& status) {
@@ -18,20 +16,18 @@ bool tellsOfBreak(const Status& status) {
 
 }  // namespace
 
-Result<std::string> readClusterId(Reader& reader) {
-  const auto ns = reader.get(kNamespaces, "", "kube-system");
-  if (!ns) {
-    Status status = ns.error();
-    status.message =
-        "cannot read the cluster's identity (namespace kube-system): " + status.message;
+Result<std::string> readClusterId(Reader& reader, const std::string& ns) {
+  const auto object = reader.get(kNamespaces, "", ns);
+  if (!object) {
+    Status status = object.error();
+    status.message = "cannot read the cluster's identity (namespace " + ns + "): " + status.message;
     return failure(std::move(status));
   }
-  std::string id = *ns ? json::str(**ns, {"metadata", "uid"}) : "";
+  std::string id = *object ? json::str(**object, {"metadata", "uid"}) : "";
   if (id.empty()) {
     return failure({.code = 0,
                     .reason = "NotKubernetes",
-                    .message = "the cluster has no namespace kube-system, whose UID is a "
-                               "cluster's identity",
+                    .message = "the cluster has no namespace " + ns + ", whose UID is its identity",
                     .retry = Retry::kSlow});
   }
   return id;
@@ -70,6 +66,8 @@ class IdentityGuard::GuardedWatch final : public WatchHandle {
   std::unique_ptr<WatchHandle> inner_;  ///< goes first
 };
 
+IdentityProof::IdentityProof(std::string ns) : ns_(std::move(ns)) {}
+
 void IdentityProof::broke() {
   if (!base::protects(base::Protection::kIdentityRecheck)) return;
   const std::lock_guard lock(mutex_);
@@ -78,7 +76,7 @@ void IdentityProof::broke() {
 }
 
 bool IdentityProof::allows(const std::string& method, const std::string& target) const {
-  if (method == "GET" && target == kIdentityPath) return true;
+  if (method == "GET" && target == "/api/v1/namespaces/" + ns_) return true;
   return holds();
 }
 
@@ -109,7 +107,7 @@ Result<std::uint64_t> IdentityGuard::ensure() {
   const std::lock_guard reading(reading_);
   breaks = proof_->breaks();
   if (proof_->holds()) return breaks;  // by who came before us
-  const auto id = readClusterId(*inner_);
+  const auto id = readClusterId(*inner_, proof_->ns());
   if (!id) return failure(id.error());
   const bool differs = *id != expected_id_;
   {

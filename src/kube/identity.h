@@ -10,13 +10,19 @@
 
 namespace vkb::kube {
 
-/// A cluster's identity: UID of its kube-system namespace. An error when it cannot be read.
-Result<std::string> readClusterId(Reader& reader);
+/// Whose UID is a cluster's identity, where it may be read.
+inline constexpr const char* kIdentityNamespace = "kube-system";
+
+/// A cluster's identity: UID of this namespace. An error when it cannot be read.
+Result<std::string> readClusterId(Reader& reader, const std::string& ns = kIdentityNamespace);
 
 /// What is known of who answers, shared by an IdentityGuard and the REST client below it, whose
 /// connections may break and be replaced without any call failing. Thread-safe.
 class IdentityProof {
  public:
+  /// `ns`: the namespace whose UID is the identity.
+  explicit IdentityProof(std::string ns = kIdentityNamespace);
+  const std::string& ns() const { return ns_; }
   /// A connection broke: whatever was proven before is not any more.
   void broke();
   /// May this request be the first one on a new connection? What reads the identity always.
@@ -29,6 +35,7 @@ class IdentityProof {
   void prove(std::uint64_t breaks);
 
  private:
+  const std::string ns_;
   mutable std::mutex mutex_;
   bool holds_ = false;
   std::uint64_t breaks_ = 0;

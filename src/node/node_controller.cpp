@@ -97,6 +97,11 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     // was deleted while its cluster leaves stays away (design §7).
     const bool leaving = shown == ProviderState::kLeaving;
     if ((!conditions || leaving || elsewhere) && !*present) return Outcome::done();
+    if (*present && isFormer(**present) && !elsewhere && !leaving) {
+      if (!conditions) return Outcome::done();
+      if (auto removed = remove(**present); !removed) return fail(removed.error());
+      present->reset();
+    }
     Json provided = deps.provider.node();
     if (shown) provided = withHoldTaint(std::move(provided), *shown, options.when_unreachable);
     auto written =
@@ -106,6 +111,17 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     std::lock_guard lock(mutex);
     registration_error.clear();
     return Outcome::after(kHeartbeat);
+  }
+
+  bool isFormer(const Json& found) const {
+    return options.former_provider_ids.contains(json::str(found, {"spec", "providerID"}));
+  }
+
+  Result<void> remove(const Json& found) {
+    auto removed = deps.home.remove(kube::kNodes, "", options.node,
+                                    {.uid = json::str(found, {"metadata", "uid"})});
+    if (!removed && !removed.error().isNotFound()) return removed;
+    return {};
   }
 
   /// The lease's owner is the node object; one that was made anew needs its lease told.
@@ -276,11 +292,9 @@ std::optional<Duration> NodeController::absence() const {
 Result<void> NodeController::removeNode() {
   auto present = impl_->deps.home.get(kube::kNodes, "", impl_->options.node);
   if (!present) return failure(present.error());
-  if (!*present || !isOurNode(**present, impl_->options.provider_id)) return {};
-  auto removed = impl_->deps.home.remove(kube::kNodes, "", impl_->options.node,
-                                         {.uid = json::str(**present, {"metadata", "uid"})});
-  if (!removed && !removed.error().isNotFound()) return removed;
-  return {};
+  if (!*present) return {};
+  const bool ours = isOurNode(**present, impl_->options.provider_id);
+  return ours || impl_->isFormer(**present) ? impl_->remove(**present) : Result<void>{};
 }
 
 void NodeController::stop() {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/log.h"
@@ -33,6 +34,9 @@ class NodeController {
   struct Options {
     std::string node;
     std::string provider_id;  ///< spec.providerID; an existing node with another is not ours
+    /// But one with one of these is, from before the backend was replaced: a providerID never
+    /// changes, so that node is deleted and made anew.
+    std::set<std::string> former_provider_ids{};
     Duration ping_interval = std::chrono::seconds(10);
     int failures_until_down = 3;
     int successes_until_up = 2;

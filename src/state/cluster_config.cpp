@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "json/json.h"
+#include "json/quantity.h"
 
 namespace vkb::state {
 namespace {
@@ -33,6 +34,8 @@ std::string formatClusterConfig(const ClusterConfig& config) {
       {"format", kFormat},
       {"name", config.name},
       {"targetId", config.target_id},
+      {"identityNamespace", config.identity_namespace},
+      {"formerTargetIds", config.former_target_ids},
       {"server", config.server},
       {"joinedAt", config.joined_at.time_since_epoch().count()},
       {"leaving", config.leaving},
@@ -44,7 +47,9 @@ std::string formatClusterConfig(const ClusterConfig& config) {
         {"claimNamespace", config.options.claim_namespace},
         {"onDelegateLost", config.options.recreate_lost ? "recreate" : "fail"},
         {"whenUnreachable", config.options.hold_unreachable ? "hold" : "not-ready"},
-        {"metrics", config.options.metrics_from_nodes ? "nodes" : "api"}}},
+        {"metrics", config.options.metrics_from_nodes ? "nodes" : "api"},
+        {"limits", config.options.limits},
+        {"oneNamespace", config.options.one_namespace}}},
   };
   writePodOptions(config.options.pods, value["options"]);
   // Bytes that are not UTF-8 can only come from a user's flag; they must not throw.
@@ -64,6 +69,12 @@ Result<ClusterConfig> parseClusterConfig(std::string_view text, const std::strin
   config.target_id = json::str(*value, "targetId");
   if (config.name.empty() || config.target_id.empty()) {
     return unreadable(file, "name or targetId is missing");
+  }
+  const std::string identity_namespace = json::str(*value, "identityNamespace");
+  if (!identity_namespace.empty()) config.identity_namespace = identity_namespace;
+  for (const Json& entry : json::array(*value, {"formerTargetIds"})) {
+    if (!entry.is_string()) return unreadable(file, "formerTargetIds holds more than strings");
+    config.former_target_ids.push_back(entry.get<std::string>());
   }
   config.server = json::str(*value, "server");
   config.joined_at =
@@ -85,6 +96,13 @@ Result<ClusterConfig> parseClusterConfig(std::string_view text, const std::strin
   config.options.recreate_lost = json::str(*value, {"options", "onDelegateLost"}) == "recreate";
   config.options.hold_unreachable = json::str(*value, {"options", "whenUnreachable"}) == "hold";
   config.options.metrics_from_nodes = json::str(*value, {"options", "metrics"}) == "nodes";
+  for (const auto& [resource, amount] : json::object(*value, {"options", "limits"}).items()) {
+    if (!amount.is_string() || !json::Quantity::parse(amount.get<std::string>())) {
+      return unreadable(file, "the limit of " + resource + " is no quantity");
+    }
+    config.options.limits[resource] = amount.get<std::string>();
+  }
+  config.options.one_namespace = json::boolean(*value, {"options", "oneNamespace"});
   return config;
 }
 

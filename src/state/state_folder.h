@@ -3,6 +3,7 @@
 #include <sys/types.h>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,11 @@ struct ClusterOptions {
   bool recreate_lost = false;       ///< --on-delegate-lost=recreate
   bool hold_unreachable = false;    ///< --when-unreachable=hold
   bool metrics_from_nodes = false;  ///< --metrics=nodes: through nodes/proxy of the target
+  /// --limit: at most so much is offered; resource name -> quantity that can be parsed.
+  std::map<std::string, std::string> limits{};
+  /// `join` found that the credentials may act in the namespace of strategy `single` alone: nothing
+  /// else of the target is looked at, and `limits` are all that the node offers.
+  bool one_namespace = false;
 
   bool operator==(const ClusterOptions&) const = default;
 };
@@ -31,8 +37,12 @@ struct ClusterOptions {
 /// clusters/NAME/cluster.json.
 struct ClusterConfig {
   std::string name;       ///< also the virtual node's
-  std::string target_id;  ///< UID of the target's kube-system namespace
-  std::string server;     ///< for people
+  std::string target_id;  ///< UID of the target's identity_namespace
+  /// kube-system; where that may not be read, the one namespace that may.
+  std::string identity_namespace = "kube-system";
+  /// What stood behind this name before (join --different-cluster): its node may still be there.
+  std::vector<std::string> former_target_ids{};
+  std::string server;  ///< for people
   WallTime joined_at{};
   bool leaving = false;        ///< `leave` asked the running bridge to let go
   bool forget_target = false;  ///< leave --force: the target no longer exists

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "json/json.h"
 #include "support/api_errors.h"
 #include "support/fake_cluster.h"
 
@@ -122,6 +123,28 @@ TEST_F(IdentityGuardTest, WorksAgainWhenTheRightClusterIsBack) {
   cluster_.setClusterId(id);
   EXPECT_TRUE(guard_->list(kPods, {}));
   EXPECT_FALSE(guard_->identityDiffers());
+}
+
+TEST_F(IdentityGuardTest, MayBeThatOfTheOneNamespaceThatCanBeRead) {
+  const auto made = cluster_.client("admin")->create(
+      kNamespaces, "",
+      {{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "team"}}}});
+  ASSERT_TRUE(made);
+  const std::string id = json::str(*made, {"metadata", "uid"});
+  EXPECT_EQ(readClusterId(*cluster_.client("admin"), "team"), id);
+  const auto proof = std::make_shared<IdentityProof>("team");
+  EXPECT_TRUE(proof->allows("GET", "/api/v1/namespaces/team"));
+  EXPECT_FALSE(proof->allows("GET", "/api/v1/namespaces/kube-system"));
+  guard_ = std::make_unique<IdentityGuard>(cluster_.client("bridge"), id, proof);
+  EXPECT_TRUE(guard_->list(kPods, {.ns = "team"}));
+  EXPECT_EQ(identityReads(), 0u);
+  ASSERT_TRUE(cluster_.client("admin")->remove(kNamespaces, "", "team", {}));
+  runtime_.settle();
+  proof->broke();
+  const auto gone = guard_->list(kPods, {.ns = "team"});
+  ASSERT_FALSE(gone);
+  EXPECT_THAT(gone.error().message, HasSubstr("no namespace team"));
+  EXPECT_FALSE(guard_->identityDiffers()) << "nobody says that it is another cluster";
 }
 
 TEST_F(IdentityGuardTest, AnIdentityThatCannotBeReadIsAnErrorNotADifference) {

@@ -30,6 +30,10 @@ ClusterConfig sampleConfig(const std::string& name) {
   config.options.allow_namespaces = {"default", "team-*"};
   config.options.keep_labels = true;
   config.options.claim_namespace = "claims";
+  config.options.limits = {{"cpu", "100"}, {"memory", "1Ti"}};
+  config.options.one_namespace = true;
+  config.identity_namespace = "team-a";
+  config.former_target_ids = {"old-1", "old-2"};
   config.options.recreate_lost = config.options.hold_unreachable = true;
   return config;
 }
@@ -186,6 +190,8 @@ TEST(StateFolder, AClusterIsReadAsItWasWritten) {
   EXPECT_TRUE((*read)->leaving);
   EXPECT_TRUE((*read)->forget_target);
   EXPECT_EQ((*read)->options, config.options);
+  EXPECT_EQ((*read)->identity_namespace, "team-a");
+  EXPECT_EQ((*read)->former_target_ids, config.former_target_ids);
   EXPECT_EQ(slurp(folder.kubeconfigPath("gpu-eu")), "apiVersion: v1\n");
 }
 
