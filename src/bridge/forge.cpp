@@ -118,6 +118,10 @@ Json forgedMetadata(const Json& home_pod, const Json& spec, const ForgeContext& 
   marks[kAnnotationHomePod] = json::str(home_pod, {"metadata", "namespace"}) + "/" +
                               json::str(home_pod, {"metadata", "name"});
   marks[kAnnotationInputsHash] = hashAtCreation(home_pod, context);
+  if (!context.restarts.empty()) {
+    marks[kAnnotationRestartsBefore] =
+        Json(context.restarts).dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
   marks[kAnnotationForgedKeys] = forged_keys.dump(-1, ' ', false, Json::error_handler_t::replace);
   mark("annotations", annotations, marks, why);
   return {{"name", context.place.name},

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,7 +26,12 @@ struct ForgeContext {
   state::PodOptions pods{};   ///< what the operator chose at `join`
   /// What the ConfigMaps and Secrets that the pod refers to are called in the target.
   DependencyNames dependencies{};
+  std::map<std::string, std::int64_t> restarts{};  ///< restartsAtHome() when it is made; else none
 };
+
+/// What home's containers have behind them when a delegate is made: their restarts as home shows
+/// them, and one more where they ran, for the delegate that was lost. A pod that never ran: none.
+std::map<std::string, std::int64_t> restartsAtHome(const Json& home_pod);
 
 /// May this home pod go over at all, as far as the pod itself tells? Refusals (kNever): DaemonSet
 /// and mirror pods and kube-system (NotOffloaded), storage (VolumesNotOffloaded); claims unless the

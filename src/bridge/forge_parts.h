@@ -33,6 +33,11 @@ Json forgedLabels(const Json& home_pod, bool rekey, const Reasons& why = {});
 /// affinity and topology spread, downward API paths.
 void rekeySpec(Json& spec, const Reasons& why = {});
 
+// forge_restarts.cpp
+
+/// How often this container had restarted before the delegate was made.
+std::int64_t restartsBefore(const Json& delegate, const std::string& container);
+
 // forge_annotations.cpp
 
 Json forgedAnnotations(const Json& home_pod, const Reasons& why = {});

@@ -11,6 +11,8 @@ inline constexpr const char* kLabelNode = "vk-bridge.io/node";
 inline constexpr const char* kLabelHomeUid = "vk-bridge.io/home-uid";
 inline constexpr const char* kAnnotationHomePod = "vk-bridge.io/home-pod";
 inline constexpr const char* kAnnotationInputsHash = "vk-bridge.io/inputs-hash";
+/// How often home's containers had restarted when this delegate was made: {"<container>": n}.
+inline constexpr const char* kAnnotationRestartsBefore = "vk-bridge.io/restarts-before";
 /// Who the pod is at home, for downward API fields.
 inline constexpr const char* kAnnotationHomeName = "vk-bridge.io/home-name";
 inline constexpr const char* kAnnotationHomeNamespace = "vk-bridge.io/home-namespace";

@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "bridge/forge_parts.h"
 #include "bridge/names.h"
 #include "bridge/reflect_conditions.h"
 #include "json/json.h"
@@ -33,17 +34,19 @@ constexpr std::array kStatusLists{StatusList{"containerStatuses", "containers"},
                                   StatusList{"initContainerStatuses", "initContainers"},
                                   StatusList{"ephemeralContainerStatuses", "ephemeralContainers"}};
 
-/// Home's users count restarts by this number: that a delegate was made anew is no reason for them
-/// to have fewer.
-void keepRestarts(Json& entry, const Json* shown) {
+/// Home's users count restarts by this number: a delegate that was made anew goes on from where the
+/// lost one was, and nothing makes it fewer.
+void countRestarts(Json& entry, const Json& delegate, const Json* shown) {
+  const std::int64_t there = json::integer(entry, {"restartCount"}).value_or(0);
+  const std::int64_t counted = there + restartsBefore(delegate, json::str(entry, "name"));
   const auto before = shown ? json::integer(*shown, {"restartCount"}) : std::nullopt;
-  if (before && *before > json::integer(entry, {"restartCount"}).value_or(0)) {
-    entry["restartCount"] = *before;
+  if (const auto now = std::max(counted, before.value_or(0)); now != there) {
+    entry["restartCount"] = now;
   }
 }
 
 /// Only containers that home's pod has: a sidecar that was injected in the target is not home's.
-void keepHomesContainers(Json& status, const Json& home_pod) {
+void keepHomesContainers(Json& status, const Json& home_pod, const Json& delegate) {
   for (const auto& [statuses, containers] : kStatusLists) {
     const auto found = status.find(statuses);
     if (found == status.end()) continue;
@@ -54,7 +57,8 @@ void keepHomesContainers(Json& status, const Json& home_pod) {
         const Json& homes = json::at(home_pod, {"spec", containers});
         if (!entry.is_object() || json::findBy(homes, "name", name) == nullptr) continue;
         entry.erase("allocatedResourcesStatus");  // devices and claims of the target
-        keepRestarts(entry, json::findBy(json::at(home_pod, {"status", statuses}), "name", name));
+        countRestarts(entry, delegate,
+                      json::findBy(json::at(home_pod, {"status", statuses}), "name", name));
         kept.push_back(std::move(entry));
       }
     }
@@ -123,7 +127,7 @@ Json reflect(const Json& home_pod, const Json& delegate, const ReflectContext& c
   Json status = json::object(delegate, {"status"});
   for (const char* field : kNeverSent) status.erase(field);
   status["phase"] = phaseOf(home_pod, delegate);
-  keepHomesContainers(status, home_pod);
+  keepHomesContainers(status, home_pod, delegate);
   setHostIp(status, home_pod, delegate, context.host_ip);
   if (context.hide_pod_ips) hidePodIps(status);
   setObservedGeneration(status, home_pod, delegate, context.inputs_hash);

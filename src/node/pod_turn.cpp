@@ -358,13 +358,14 @@ PodTurn::Step PodTurn::proveLost(bool reflect_first) {
   if (!allowLoss()) return {};
   const std::string message = "The delegate " + record_->place_ns + "/" + record_->place_name +
                               " no longer exists in the target.";
-  const Json status = lostStatus(home_.pod(), "DelegateLost", message, json::formatTime(wallNow()));
+  const std::string reason = lostReason(home_.pod());
+  const Json status = lostStatus(home_.pod(), reason, message, json::formatTime(wallNow()));
   if (auto told = c_.homes.tell(home_.pod(), status, nullptr); !told) return fail(told.error());
   c_.deps.events.warn(home_.pod(), "DelegateLost", message);
   record_->state = State::kTerminal;
   record_->phase = "Failed";
   record_->ready = false;
-  record_->last_error = "DelegateLost: " + message;
+  record_->last_error = reason + ": " + message;
   record_->last_error_at = wallNow();
   if (auto written = put(); !written) return fail(written.error());
   return {};

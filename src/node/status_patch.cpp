@@ -183,6 +183,18 @@ Json waitingStatus(const Json& home_pod, const Status& why) {
   return status;
 }
 
+std::string lostReason(const Json& home_pod) {
+  // Kubernetes' own words. Ours, for a deletion that the target gave no reason for, is not one.
+  constexpr std::array<std::string_view, 4> kTheirs{
+      "PreemptionByScheduler", "DeletionByTaintManager", "DeletionByPodGC", "TerminationByKubelet"};
+  const Json* const found =
+      json::findBy(json::at(home_pod, {"status", "conditions"}), "type", "DisruptionTarget");
+  if (found == nullptr || json::str(*found, "status") != "True") return "DelegateLost";
+  const std::string reason = json::str(*found, "reason");
+  if (reason == "EvictionByEvictionAPI") return "Evicted";
+  return contains(kTheirs, reason) ? reason : "DelegateLost";
+}
+
 Json lostStatus(const Json& home_pod, const std::string& reason, const std::string& message,
                 const std::string& now) {
   Json status = json::object(home_pod, {"status"});

@@ -21,6 +21,10 @@ std::optional<Json> podStatusPatch(const Json& home_pod, const Json& desired,
 /// backwards; the event and `status` tell then).
 Json waitingStatus(const Json& home_pod, const Status& why);
 
+/// Why a delegate is gone, as far as the target said while it went (condition DisruptionTarget,
+/// which home was shown): Evicted, or the target's own word; else DelegateLost.
+std::string lostReason(const Json& home_pod);
+
 /// Desired status of a home pod whose delegate is proven gone: Failed, its containers terminated.
 Json lostStatus(const Json& home_pod, const std::string& reason, const std::string& message,
                 const std::string& now);

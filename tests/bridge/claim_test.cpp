@@ -186,6 +186,15 @@ TEST_F(ClaimTest, ALostDelegateIsMadeAnewWherePolicyAndRestartPolicySaySo) {
   EXPECT_EQ(phaseOf(homePod("job")), "Failed");
   EXPECT_EQ(phaseOf(homePod("plain")), "Failed");
   EXPECT_EQ(delegate("job"), Json());
+  const auto restarts = [&] {
+    return json::integer(json::array(homePod("web"), {"status", "containerStatuses"})[0],
+                         {"restartCount"});
+  };
+  EXPECT_EQ(restarts(), 1);
+  ASSERT_TRUE(
+      target_.client("vandal")->remove(kube::kPods, "work", "web", {.grace_period_seconds = 0}));
+  runtime_.advance(5s);
+  EXPECT_EQ(restarts(), 2);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include "bridge/forge.h"
 #include "bridge/names.h"
+#include "json/json.h"
 #include "reflect_pods.h"
 
 namespace vkb::bridge {
@@ -44,6 +46,35 @@ TEST_F(ReflectContainers, ARestartCountNeverGoesDown) {
   EXPECT_EQ(status()["containerStatuses"][0]["restartCount"], 8);
   home_["status"]["containerStatuses"][0]["restartCount"] = "many";
   EXPECT_EQ(status()["containerStatuses"][0]["restartCount"], 8);
+}
+
+TEST_F(ReflectContainers, RestartsGoOnFromWhereTheLostDelegateWas) {
+  delegate_["metadata"]["annotations"][kAnnotationRestartsBefore] = R"({"c": 5, "gone": 3})";
+  const auto there = json::integer(statusOf("containerStatuses", 0), {"restartCount"}).value_or(0);
+  EXPECT_EQ(status()["containerStatuses"][0]["restartCount"], there + 5);
+  home_["status"]["containerStatuses"] = R"([{"name": "c", "restartCount": 6}])"_json;
+  statusOf("containerStatuses", 0)["restartCount"] = 2;
+  EXPECT_EQ(status()["containerStatuses"][0]["restartCount"], 7);
+}
+
+TEST_F(ReflectContainers, ANoteOfRestartsThatCannotBeBelievedIsNot) {
+  const Json as_it_is = status();
+  for (const char* odd : {R"({"c": -4})", R"({"c": 99999999999})", R"({"c": "x"})", "[1]", "{"}) {
+    delegate_["metadata"]["annotations"][kAnnotationRestartsBefore] = odd;
+    EXPECT_EQ(status(), as_it_is) << odd;
+  }
+}
+
+TEST(RestartsAtHome, CountTheLostRunOfContainersThatRan) {
+  using Counts = std::map<std::string, std::int64_t>;
+  EXPECT_EQ(restartsAtHome(R"({"spec": {}})"_json), Counts{});
+  EXPECT_EQ(restartsAtHome(R"({"status": {"containerStatuses": [
+      {"name": "a", "restartCount": 4, "state": {"running": {}}},
+      {"name": "b", "restartCount": 0, "state": {"waiting": {"reason": "DependencyMissing"}}},
+      {"name": "c", "restartCount": 0, "containerID": "x", "state": {"waiting": {}}}],
+    "initContainerStatuses": [{"name": "i", "restartCount": 1, "state": {"terminated": {}}}],
+    "ephemeralContainerStatuses": [{"name": "e", "restartCount": 0, "state": {"running": {}}}]}})"_json),
+            (Counts{{"a", 5}, {"c", 1}, {"i", 2}}));
 }
 
 TEST_F(ReflectContainers, OneInjectedInTheTargetDoesNotMakeHomesPodUnready) {

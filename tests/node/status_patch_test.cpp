@@ -248,5 +248,20 @@ TEST(UnreachableStatus, APodThatIsNotReadyIsLeftAsItIs) {
                               nullptr));
 }
 
+TEST(LostReason, IsTheTargetsWordWhereItGaveOne) {
+  const auto pod = [](const char* status, const char* reason) -> Json {
+    return {{"status",
+             {{"conditions",
+               {{{"type", "DisruptionTarget"}, {"status", status}, {"reason", reason}}}}}}};
+  };
+  EXPECT_EQ(lostReason(Json()), "DelegateLost");
+  EXPECT_EQ(lostReason(pod("True", "EvictionByEvictionAPI")), "Evicted");
+  EXPECT_EQ(lostReason(pod("False", "EvictionByEvictionAPI")), "DelegateLost");
+  EXPECT_EQ(lostReason(pod("True", "PreemptionByScheduler")), "PreemptionByScheduler");
+  EXPECT_EQ(lostReason(pod("True", "DeletionByTaintManager")), "DeletionByTaintManager");
+  EXPECT_EQ(lostReason(pod("True", "DeletedInTarget")), "DelegateLost") << "our own word";
+  EXPECT_EQ(lostReason(pod("True", "")), "DelegateLost");
+}
+
 }  // namespace
 }  // namespace vkb::node
