@@ -6,7 +6,10 @@
 #include <optional>
 
 #include "bridge/claim.h"
+#include "bridge/impatient_pods.h"
 #include "bridge/names.h"
+#include "bridge/provider_id.h"
+#include "bridge/target_namespace.h"
 #include "bridge/target_provider.h"
 #include "bridge/target_stats.h"
 #include "json/json.h"
@@ -33,8 +36,6 @@ constexpr const char* kBrakeMessage =
     "has been so for 5 minutes.";
 
 }  // namespace
-
-std::string providerIdOf(const std::string& target_id) { return "vk-bridge://" + target_id; }
 
 struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   Impl(Deps d, Options o)
@@ -82,6 +83,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
               .metrics = deps.metrics},
              {.node = name,
               .provider_id = providerIdOf(options.config.target_id),
+              .former_provider_ids = formerProviderIds(options.config),
               .when_unreachable = options.config.options.hold_unreachable
                                       ? node::WhenUnreachable::kHold
                                       : node::WhenUnreachable::kNotReady,
@@ -101,11 +103,16 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
                .home_pod = [this](const std::string& uid) { return home_pods.byUid(uid); }},
               {.home_id = options.home_id,
                .node = name,
-               .from_nodes = options.config.options.metrics_from_nodes}) {}
+               .from_nodes = options.config.options.metrics_from_nodes,
+               .ns = onlyNamespace(options.config.options)}) {
+    home_pods.addHandler(
+        [this](const auto& before, const auto& after) { impatient.onPod(before, after); });
+  }
 
   Deps deps;
   Options options;
   const std::string name;
+  ImpatientPods impatient;
   kube::Informer home_pods;
   kube::EventRecorder events;
   TargetProvider provider;
@@ -128,6 +135,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   std::string state_message;
   std::optional<ProviderState> state;
   WallTime since{};
+  std::atomic<bool> warned_of_impatient = false;
   std::atomic<int> mass_losses = 0;
   std::vector<PodRecord> may_still_run;  ///< of pods that were abandoned; only tasks use it
 
@@ -300,6 +308,16 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     tellNode();
   }
 
+  /// Of pods that would not outlast a short outage; said in the log when the first one comes.
+  std::string impatientWarning() {
+    if (options.config.options.hold_unreachable) return {};
+    std::string warning = impatient.warning();
+    if (warned_of_impatient.exchange(!warning.empty()) || warning.empty()) return warning;
+    VKB_LOG(deps.logger, Warn, "pods would not outlast a short outage", {"cluster", name},
+            {"message", warning});
+    return warning;
+  }
+
   void publish() {
     state::ClusterHealth health{.name = name, .updated_at = deps.runtime.clock.wallNow()};
     {
@@ -309,12 +327,13 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
       health.since = since;
       health.message = state ? state_message : claim.view().message;
     }
+    if (health.message.empty()) health.message = impatientWarning();
     const std::string node_error = node.registrationError();
     if (!node_error.empty()) health.message = node_error;
     health.version = provider.version();
-    const auto count = provider.nodeCount();
-    health.nodes_ready = count.ready;
-    health.nodes_total = count.total;
+    const auto nodes = provider.nodes();
+    health.nodes_ready = nodes.ready;
+    health.nodes_total = nodes.total;
     const Json shown = provider.node();
     health.cpu = json::str(shown, {"status", "capacity", "cpu"});
     health.memory = json::str(shown, {"status", "capacity", "memory"});
@@ -435,6 +454,7 @@ Result<void> Cluster::start() {
     }
     impl->evaluate();
   });
+  self.node.start();  // first: it tells the provider whom to call
   auto started = self.provider.start(*known, [weak] {
     const auto impl = weak.lock();
     if (!impl) return;
@@ -446,7 +466,6 @@ Result<void> Cluster::start() {
   });
   if (!started) return started;
   self.claim.start();
-  self.node.start();
   self.home_pods.start();
   self.startKubelet();
   self.later(Duration::zero(), [](Impl& impl) { impl.publishRegularly(); });

@@ -61,7 +61,4 @@ class Cluster {
   std::shared_ptr<Impl> impl_;
 };
 
-/// spec.providerID of the node that stands for a target.
-std::string providerIdOf(const std::string& target_id);
-
 }  // namespace vkb::bridge

@@ -79,9 +79,8 @@ Dependencies::~Dependencies() { stop(); }
 
 kube::ReflectorOptions Dependencies::ownCopies(const kube::Resource& resource,
                                                const std::string& name) const {
-  const bool single = options_.pods.namespace_strategy == state::NamespaceStrategy::kSingle;
   return {.resource = resource,
-          .list = {.ns = single ? options_.pods.namespace_text : "",
+          .list = {.ns = options_.only_namespace,
                    .label_selector = std::string(kLabelHomeCluster) + "=" + options_.home_id + "," +
                                      kLabelNode + "=" + options_.node,
                    .metadata_only = true},

@@ -40,6 +40,7 @@ class Dependencies {
   struct Options {
     std::string home_id, node;
     state::PodOptions pods;
+    std::string only_namespace{};  ///< of the target that may be looked at; empty: all
     /// What this pod waits for has come, or there is news of it. Never blocks.
     std::function<void(const std::string& home_uid)> changed;
     /// The brake against mass loss takes hold (design invariant 10). May be empty.

@@ -94,9 +94,10 @@ Result<void> removed(Result<void> answer) {
 }  // namespace
 
 Result<GarbageSearch> findGarbage(kube::Reader& home, kube::Reader& target,
-                                  const std::string& home_id, const std::set<std::string>& joined) {
-  auto pods = kube::listAll(target, kube::kPods,
-                            {.label_selector = std::string(kLabelHomeCluster) + "=" + home_id});
+                                  const GarbageScope& scope) {
+  auto pods = kube::listAll(
+      target, kube::kPods,
+      {.ns = scope.ns, .label_selector = std::string(kLabelHomeCluster) + "=" + scope.home_id});
   if (!pods) return failure(pods.error());
   GarbageSearch result;
   for (const auto& object : pods->items) {
@@ -107,7 +108,7 @@ Result<GarbageSearch> findGarbage(kube::Reader& home, kube::Reader& target,
                   .uid = object->uid,
                   .node = json::str(metadata, {"labels", kLabelNode}),
                   .home_pod = json::str(metadata, {"annotations", kAnnotationHomePod})};
-    if (found.node.empty() || joined.contains(found.node)) continue;
+    if (found.node.empty() || scope.joined.contains(found.node)) continue;
     auto unused = isUnused(home, found, json::str(metadata, {"labels", kLabelHomeUid}));
     if (!unused) return failure(unused.error());
     if (*unused) {

@@ -26,16 +26,21 @@ struct GarbageSearch {
   std::size_t in_use = 0;  ///< of nodes not joined here, whose home pod is still there
 };
 
-/// Delegates in `target` of this home and of a node that is not in `joined`, each after the proof
-/// (a quorum GET at home) that its home pod is gone or terminal (design invariant 10).
+struct GarbageScope {
+  std::string home_id;
+  std::set<std::string> joined;  ///< nodes; what is theirs is no garbage
+  std::string ns{};              ///< of the target that may be looked at; empty: all
+};
+
+/// Delegates in `target` of this home and of a node that is not joined, each after the proof (a
+/// quorum GET at home) that its home pod is gone or terminal (design invariant 10).
 Result<GarbageSearch> findGarbage(kube::Reader& home, kube::Reader& target,
-                                  const std::string& home_id, const std::set<std::string>& joined);
-/// Copies of ConfigMaps and Secrets, and Secrets of tokens, of nodes that are neither in `joined`
-/// nor at home any more (one that is may be served from elsewhere, and a copy comes before its
-/// pod), and to which no delegate refers (a quorum LIST in the target, after they were seen).
+                                  const GarbageScope& scope);
+/// Copies of ConfigMaps and Secrets, and Secrets of tokens, of nodes that are neither joined nor at
+/// home any more (one that is may be served from elsewhere, and a copy comes before its pod), and
+/// to which no delegate refers (a quorum LIST in the target, after they were seen).
 Result<std::vector<Garbage>> findUnusedCopies(kube::Reader& home, kube::Reader& target,
-                                              const std::string& home_id,
-                                              const std::set<std::string>& joined);
+                                              const GarbageScope& scope);
 /// By UID. Gone already is success.
 Result<void> removeGarbage(kube::Writer& target, const Garbage& garbage);
 

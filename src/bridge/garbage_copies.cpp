@@ -13,8 +13,8 @@ namespace {
 using Used = std::set<std::tuple<DependencyKind, std::string, std::string>>;
 
 /// What delegates of any node refer to. Asked for after the copies were seen.
-Result<Used> usedCopies(kube::Reader& target, const std::string& selector) {
-  const auto pods = kube::listAll(target, kube::kPods, {.label_selector = selector});
+Result<Used> usedCopies(kube::Reader& target, const kube::ListOptions& ours) {
+  const auto pods = kube::listAll(target, kube::kPods, ours);
   if (!pods) return failure(pods.error());
   Used used;
   for (const auto& pod : pods->items) {
@@ -41,18 +41,19 @@ Result<void> dropServed(kube::Reader& home, std::vector<Garbage>& copies) {
 }  // namespace
 
 Result<std::vector<Garbage>> findUnusedCopies(kube::Reader& home, kube::Reader& target,
-                                              const std::string& home_id,
-                                              const std::set<std::string>& joined) {
-  const std::string selector = std::string(kLabelHomeCluster) + "=" + home_id;
+                                              const GarbageScope& scope) {
+  const kube::ListOptions ours{
+      .ns = scope.ns, .label_selector = std::string(kLabelHomeCluster) + "=" + scope.home_id};
+  kube::ListOptions ours_metadata = ours;
+  ours_metadata.metadata_only = true;
   std::vector<Garbage> found;
   for (const DependencyKind kind : {DependencyKind::kConfigMap, DependencyKind::kSecret}) {
-    const auto copies = kube::listAll(target, resourceOf(kind),
-                                      {.label_selector = selector, .metadata_only = true});
+    const auto copies = kube::listAll(target, resourceOf(kind), ours_metadata);
     if (!copies) return failure(copies.error());
     for (const auto& object : copies->items) {
       const Json copy = object->parse();
       const std::string node = json::str(copy, {"metadata", "labels", kLabelNode});
-      if (node.empty() || joined.contains(node)) continue;
+      if (node.empty() || scope.joined.contains(node)) continue;
       const auto record = recordFromMarks(kind, copy);
       found.push_back({.ns = object->ns,
                        .name = object->name,
@@ -64,7 +65,7 @@ Result<std::vector<Garbage>> findUnusedCopies(kube::Reader& home, kube::Reader& 
   }
   if (auto dropped = dropServed(home, found); !dropped) return failure(dropped.error());
   if (found.empty()) return found;
-  const auto used = usedCopies(target, selector);
+  const auto used = usedCopies(target, ours);
   if (!used) return failure(used.error());
   std::erase_if(found, [&](const Garbage& copy) {
     return used->contains({*copy.kind, copy.ns, copy.name});

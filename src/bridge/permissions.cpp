@@ -45,6 +45,20 @@ std::vector<kube::Permission> homePermissions(const state::PodOptions& pods) {
   return permissions;
 }
 
+std::vector<kube::Permission> inNamespace(std::vector<kube::Permission> permissions,
+                                          const std::string& ns) {
+  std::erase_if(permissions, [](const kube::Permission& permission) {
+    if (permission.resource == kube::kNamespaces.plural) return permission.verb != "get";
+    return permission.resource == kube::kNodes.plural && permission.subresource.empty();
+  });
+  for (kube::Permission& permission : permissions) {
+    if (!permission.ns.empty() || permission.resource == kube::kNodes.plural) continue;
+    permission.ns = ns;
+    permission.namespaced = true;  // a Role may grant "get" of the namespace that it is in
+  }
+  return permissions;
+}
+
 std::vector<kube::Permission> homeAccessPermissions() {
   constexpr kube::Resource kTokenReviews{"authentication.k8s.io", "v1", "tokenreviews", false};
   constexpr kube::Resource kAccessReviews{"authorization.k8s.io", "v1", "subjectaccessreviews",

@@ -79,7 +79,8 @@ struct Supervisor::Impl : std::enable_shared_from_this<Supervisor::Impl> {
     if (found != served.end()) {
       const bool same = found->second.kubeconfig == kubeconfig &&
                         found->second.config.options == config.options &&
-                        found->second.config.target_id == config.target_id;
+                        found->second.config.target_id == config.target_id &&
+                        found->second.config.identity_namespace == config.identity_namespace;
       const bool stays_after_all = found->second.leaving && !config.leaving;
       if ((!same && !found->second.leaving) || stays_after_all || *found->second.has_left) {
         // New credentials or options: the same pods go on under a new connection.

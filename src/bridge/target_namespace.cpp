@@ -32,6 +32,10 @@ bool rekeysLabelsIn(const Json& ns, const std::string& home_id,
   return !options.keep_labels && !isOurNamespace(ns, home_id);
 }
 
+std::string onlyNamespace(const state::ClusterOptions& options) {
+  return options.one_namespace ? options.pods.namespace_text : std::string();
+}
+
 Json newNamespace(const std::string& name, const std::string& home_id) {
   return {{"apiVersion", "v1"},
           {"kind", "Namespace"},

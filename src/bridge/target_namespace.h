@@ -21,6 +21,9 @@ Result<void> checkNamespace(const Json& ns, const std::string& name, const std::
 bool rekeysLabelsIn(const Json& ns, const std::string& home_id,
                     const state::ClusterOptions& options);
 
+/// The only namespace of the target that its credentials are for; empty: all.
+std::string onlyNamespace(const state::ClusterOptions& options);
+
 /// The Namespace to make where there is none.
 Json newNamespace(const std::string& name, const std::string& home_id);
 

@@ -6,6 +6,7 @@
 #include "bridge/names.h"
 #include "bridge/reflect.h"
 #include "bridge/target_namespace.h"
+#include "bridge/virtual_node.h"
 #include "json/json.h"
 #include "kube/features.h"
 #include "kube/version.h"
@@ -31,6 +32,7 @@ std::string homePodOf(const Json& delegate) {
 TargetProvider::TargetProvider(Deps deps, Options options)
     : deps_(deps),
       options_(std::move(options)),
+      limits_(parseResources(options_.cluster.limits)),
       pods_(deps.runtime.clock,
             {.home_id = options_.home_id,
              .node = options_.node,
@@ -46,28 +48,34 @@ TargetProvider::TargetProvider(Deps deps, Options options)
                     {.home_id = options_.home_id,
                      .node = options_.node,
                      .pods = options_.cluster.pods,
+                     .only_namespace = onlyNamespace(options_.cluster),
                      .changed = [this](const std::string& uid) { pod_changed_(uid); },
                      .on_mass_loss = options_.on_mass_loss}),
       pod_reflector_(deps.runtime, deps.target, pods_, deps.logger,
                      {.resource = kube::kPods,
-                      .list = {},
+                      .list = {.ns = onlyNamespace(options_.cluster)},
                       .name = "target pods of " + options_.node,
                       .on_sync =
                           [this](bool synced, const Status&) {
                             if (synced && !std::exchange(pods_synced_, true)) on_synced_();
                           }}),
-      nodes_(deps.runtime, deps.target, deps.logger,
-             {.resource = kube::kNodes, .list = {}, .name = "target nodes of " + options_.node}),
+      nodes_({.selector = options_.cluster.pods.node_selector,
+              .on_change = [this] { node_changed_(); }}),
+      node_reflector_(deps.runtime, deps.target, nodes_, deps.logger,
+                      {.resource = kube::kNodes,
+                       .list = {},
+                       .name = "target nodes of " + options_.node,
+                       .on_sync =
+                           [this](bool synced, const Status&) {
+                             if (synced && !nodes_synced_.exchange(true)) onNodesSynced();
+                           }}),
       namespaces_(deps.runtime, deps.target, deps.logger,
-                  {.resource = kube::kNamespaces,
-                   .list = {},
-                   .name = "target namespaces of " + options_.node}),
+                  {.only = onlyNamespace(options_.cluster),
+                   .node = options_.node,
+                   .on_change = [this](const auto& before,
+                                       const auto& after) { onNamespace(before, after); }}),
       warnings_({.runtime = deps.runtime, .target = deps.target, .logger = deps.logger},
-                options_.on_warning) {
-  nodes_.addHandler([this](const auto&, const auto&) { node_changed_(); });
-  namespaces_.addHandler(
-      [this](const auto& before, const auto& after) { onNamespace(before, after); });
-}
+                options_.on_warning) {}
 
 TargetProvider::~TargetProvider() { stop(); }
 
@@ -82,10 +90,18 @@ Result<void> TargetProvider::start(const std::vector<PodRecord>& known,
   // Pods last: what placePod and createPod ask the other caches for is there when pods are acted
   // on.
   on_synced_ = std::move(on_synced);
-  nodes_.start();
   namespaces_.start();
-  nodes_.whenSynced([this] { namespaces_.whenSynced([this] { pod_reflector_.start(); }); });
+  if (onlyNamespace(options_.cluster).empty()) {
+    node_reflector_.start();
+  } else {
+    onNodesSynced();  // nodes are not looked at
+  }
   return {};
+}
+
+void TargetProvider::onNodesSynced() {
+  node_changed_();  // even a target without nodes offers something: nothing
+  namespaces_.whenSynced([this] { pod_reflector_.start(); });
 }
 
 void TargetProvider::setState(ProviderState state) {
@@ -98,13 +114,13 @@ void TargetProvider::stop() {
   warnings_.stop();
   pod_reflector_.stop();
   namespaces_.stop();
-  nodes_.stop();
+  node_reflector_.stop();
   dependencies_.stop();
 }
 
 void TargetProvider::retryNow() {
   dependencies_.retryNow();
-  nodes_.retryNow();
+  node_reflector_.retryNow();
   namespaces_.retryNow();
   pod_reflector_.retryNow();
 }
@@ -118,7 +134,7 @@ Result<PodPlace> TargetProvider::placePod(const Json& pod) {
     return failure(admitted.error());
   }
   PodPlace place = placeFor(pod);
-  if (const auto present = namespaces_.get("", place.ns)) {
+  if (const auto present = namespaces_.get(place.ns)) {
     if (auto allowed = checkNamespace(place.ns, present->parse()); !allowed) {
       return failure(allowed.error());
     }
@@ -141,7 +157,7 @@ bool TargetProvider::rekeysLabels(const std::string& home_uid, const std::string
                                   const PodPlace& place) const {
   const auto delegate = pods_.find(home_uid, recorded_uid, keyOf(place));
   if (delegate && delegate->rekeyed) return *delegate->rekeyed;
-  const auto ns = namespaces_.get("", place.ns);
+  const auto ns = namespaces_.get(place.ns);
   return ns && rekeysLabelsIn(ns->parse(), options_.home_id, options_.cluster);
 }
 
@@ -151,17 +167,8 @@ std::string TargetProvider::inputsHash(const Json& pod) {
   return bridge::inputsHash(pod, rekeysLabels(uid, "", choosePlace(pod, options)), options);
 }
 
-/// A namespace that was deleted and made again while the cache was not told has another UID: a
-/// delegate owned by the old one would be collected as garbage.
-Result<std::optional<Json>> TargetProvider::readNamespace(const std::string& ns) {
-  const auto present = namespaces_.get("", ns);
-  if (!present) return std::optional<Json>();
-  if (namespaces_.isHealthy()) return std::optional<Json>(present->parse());
-  return deps_.target.get(kube::kNamespaces, "", ns);
-}
-
 Result<TargetProvider::Namespace> TargetProvider::ensureNamespace(const std::string& ns) {
-  auto known = readNamespace(ns);
+  auto known = namespaces_.read(ns);
   if (!known) return failure(known.error());
   std::optional<Json> object = std::move(*known);
   if (!object) {
@@ -211,6 +218,7 @@ Result<ProviderPod> TargetProvider::createPod(const Json& pod, const PodRecord& 
   if (!names) return failure(names.error());
   ForgeContext context = forgeContext(record, std::move(ns->uid), ns->rekey);
   context.dependencies = std::move(*names);
+  context.restarts = restartsAtHome(pod);
   const Json delegate = forge(pod, context);
   auto made = deps_.target.create(kube::kPods, record.place_ns, delegate);
   if (made) {
@@ -414,13 +422,9 @@ std::string TargetProvider::version() const {
   return version_;
 }
 
-TargetProvider::NodeCount TargetProvider::nodeCount() const {
-  NodeCount count;
-  for (const auto& node : nodes_.list()) {
-    ++count.total;
-    if (isReady(node->parse())) ++count.ready;
-  }
-  return count;
+TargetNodes::View TargetProvider::nodes() const {
+  return nodes_.view(
+      [this](const std::string& node, Resources& of) { pods_.subtractForeign(node, of); });
 }
 
 void TargetProvider::setKubeletPort(std::uint16_t port) {
@@ -431,50 +435,25 @@ void TargetProvider::setKubeletPort(std::uint16_t port) {
   node_changed_();
 }
 
+std::optional<Resources> TargetProvider::offered(Resources of_nodes) const {
+  if (!onlyNamespace(options_.cluster).empty()) return withPodLimit(limits_);
+  if (!nodes_synced_) return std::nullopt;
+  capAt(of_nodes, limits_);
+  return of_nodes;
+}
+
 Json TargetProvider::node() {
-  Resources total;
-  Json info;
-  for (const auto& object : nodes_.list()) {
-    const Json node = object->parse();
-    if (Resources offered = allocatableOf(node); !offered.empty()) {
-      add(total, offered);
-      subtract(total, pods_.foreignUsage(object->name));
-    }
-    if (info.is_null()) info = json::object(node, {"status", "nodeInfo"});
-  }
-  const std::string os = json::str(info, "operatingSystem"), arch = json::str(info, "architecture");
-  Json labels{{"type", "virtual-kubelet"},
-              {"kubernetes.io/hostname", options_.node},
-              {"kubernetes.io/os", os.empty() ? "linux" : os},
-              {"kubernetes.io/arch", arch.empty() ? "amd64" : arch},
-              {"node.kubernetes.io/exclude-disruption", "true"},
-              {"node.kubernetes.io/exclude-from-external-load-balancers", "true"},
-              {kLabelCluster, options_.node}};
-  Json status{{"nodeInfo",
-               {{"kubeletVersion", version()},
-                {"operatingSystem", labels["kubernetes.io/os"]},
-                {"architecture", labels["kubernetes.io/arch"]}}}};
-  const auto address = [](const char* type, const std::string& value) {
-    return Json{{"type", type}, {"address", value}};
-  };
-  if (!options_.host_ip.empty()) {
-    status["addresses"].push_back(address("InternalIP", options_.host_ip));
-  }
-  status["addresses"].push_back(address("Hostname", options_.node));
-  {
-    std::lock_guard lock(mutex_);
-    if (kubelet_port_ != 0) status["daemonEndpoints"]["kubeletEndpoint"]["Port"] = kubelet_port_;
-  }
-  if (nodes_.hasSynced()) {
-    status["capacity"] = toCapacity(total);
-    status["allocatable"] = status["capacity"];
-  }
-  return {{"metadata", {{"labels", std::move(labels)}}},
-          {"spec",
-           {{"taints", Json::array({{{"key", "virtual-kubelet.io/provider"},
-                                     {"value", "vk-bridge"},
-                                     {"effect", "NoSchedule"}}})}}},
-          {"status", std::move(status)}};
+  TargetNodes::View nodes = this->nodes();
+  VirtualNode result{.name = options_.node,
+                     .version = version(),
+                     .host_ip = options_.host_ip,
+                     .os = nodes.os,
+                     .arch = nodes.arch,
+                     .labels = std::move(nodes.labels)};
+  result.offered = offered(std::move(nodes.offered));
+  std::lock_guard lock(mutex_);
+  result.kubelet_port = kubelet_port_;
+  return forgeNode(result);
 }
 
 }  // namespace vkb::bridge

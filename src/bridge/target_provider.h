@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -9,6 +10,8 @@
 #include "base/log.h"
 #include "bridge/dependencies.h"
 #include "bridge/forge.h"
+#include "bridge/target_namespaces.h"
+#include "bridge/target_nodes.h"
 #include "bridge/target_pods.h"
 #include "bridge/target_warnings.h"
 #include "kube/client.h"
@@ -70,10 +73,8 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   std::vector<TargetPods::Delegate> delegates() const { return pods_.delegates(); }
   /// The node says from now on where its kubelet API listens.
   void setKubeletPort(std::uint16_t port);
-  struct NodeCount {
-    int ready = 0, total = 0;
-  };
-  NodeCount nodeCount() const;
+  /// What the target's nodes have for us.
+  TargetNodes::View nodes() const;
 
   Result<PodPlace> placePod(const Json& pod) override;
   std::string inputsHash(const Json& pod) override;
@@ -102,8 +103,6 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   };
   /// The target's namespace, made with our mark when it is missing.
   Result<Namespace> ensureNamespace(const std::string& ns);
-  /// From the cache while that is kept up to date, else from the target. Nothing: there is none.
-  Result<std::optional<Json>> readNamespace(const std::string& ns);
   /// May pods go into this namespace object of the target?
   Result<void> checkNamespace(const std::string& ns, const Json& object) const;
   /// Are the labels of this home pod's delegate re-keyed? As it was made; while there is none, as
@@ -122,6 +121,9 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   ForgeContext forgeContext(const PodRecord& record, std::string namespace_uid, bool rekey) const;
   ProviderPod describe(const Json& delegate, const PodRecord& record) const;
   ProviderPod describe(const TargetPods::Delegate& delegate) const;
+  void onNodesSynced();
+  /// What the node offers; nothing while that is not known.
+  std::optional<Resources> offered(Resources of_nodes) const;
   void onNamespace(const json::ObjectPtr& before, const json::ObjectPtr& after);
 
   Deps deps_;
@@ -131,12 +133,16 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   mutable std::mutex mutex_;
   std::string version_;
   std::uint16_t kubelet_port_ = 0;  ///< 0: none
+  Resources limits_;
   TargetPods pods_;
   Dependencies dependencies_;
   kube::Reflector pod_reflector_;
-  kube::Informer nodes_, namespaces_;
+  TargetNodes nodes_;
+  kube::Reflector node_reflector_;
+  TargetNamespaces namespaces_;
   TargetWarnings warnings_;
   std::function<void()> on_synced_;
+  std::atomic<bool> nodes_synced_ = false;
   bool pods_synced_ = false;
 };
 

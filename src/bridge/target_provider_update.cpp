@@ -44,7 +44,7 @@ Result<void> TargetProvider::updatePod(const Json& pod, const PodRecord& record)
   if (!delegate || delegate->gone) return {};
   // It is there already: whether pods may still go there is no question. Without a UID the adoption
   // guard stays as it is.
-  auto ns = readNamespace(record.place_ns);
+  auto ns = namespaces_.read(record.place_ns);
   if (!ns) return failure(ns.error());
   const std::string namespace_uid = *ns ? json::str(**ns, {"metadata", "uid"}) : "";
   const PodPlace place{record.place_ns, record.place_name};

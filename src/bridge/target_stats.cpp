@@ -145,7 +145,7 @@ std::optional<Json> TargetStats::podStats(const Json& metrics) {
 }
 
 Result<Json> TargetStats::podsFromMetricsApi() {
-  kube::ListOptions options;
+  kube::ListOptions options{.ns = options_.ns};
   options.label_selector = std::string(kLabelHomeCluster) + "=" + options_.home_id + "," +
                            kLabelNode + "=" + options_.node;
   const auto list = deps_.target.list(kPodMetrics, options);

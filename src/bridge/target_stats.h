@@ -50,6 +50,7 @@ class TargetStats final : public PodStats {
   struct Options {
     std::string home_id, node;
     bool from_nodes = false;
+    std::string ns{};  ///< where all delegates are; empty: anywhere
   };
   TargetStats(Deps deps, Options options) : deps_(std::move(deps)), options_(std::move(options)) {}
 

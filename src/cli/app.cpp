@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "cli/commands.h"
+#include "cli/limit_flag.h"
 
 namespace vkb::cli {
 namespace {
@@ -17,6 +18,7 @@ struct Arguments {
   std::vector<std::string> allow_namespaces;
   std::string namespace_strategy, pod_ip, service_accounts, home_api_server, existing_objects;
   std::vector<std::string> node_selector, tolerations, allow_node_selector, allow_tolerations;
+  std::vector<std::string> limits;
   std::string labels, claim_namespace, on_delegate_lost, when_unreachable, metrics;
   RunOptions run;
   std::string status_format = "table";
@@ -112,6 +114,12 @@ CLI::App* addJoin(CLI::App& app, Arguments& arguments) {
   join->add_option("--claim-namespace", arguments.claim_namespace,
                    "namespace of the target for the Lease that keeps other bridges away (default: "
                    "vk-bridge)");
+  join->add_option("--limit", arguments.limits,
+                   "resource=quantity,...: at most so much of the target is offered at home")
+      ->delimiter(',');
+  join->add_flag(
+      "--different-cluster", arguments.join.different_cluster,
+      "the name stands for another cluster from now on: pods of the former one are lost");
   join->add_flag("--take-over", arguments.join.take_over,
                  "take the target from another installation that holds it");
   join->footer(
@@ -258,9 +266,14 @@ void finishJoin(Arguments& arguments, const CLI::App& join) {
 }
 
 /// Flags that mean nothing are wrong usage, found before anything is connected to.
-Result<void> checkJoin(const JoinOptions& options) {
+Result<void> checkJoin(Arguments& arguments, const CLI::App& join) {
+  JoinOptions& options = arguments.join;
   if (auto name = state::checkClusterName(options.name); !name) return name;
   if (auto pods = applyPodFlags(options.pods, {}, ""); !pods) return failure(pods.error());
+  if (join.count("--limit") == 0) return {};
+  auto limits = parseLimits(arguments.limits);
+  if (!limits) return failure(limits.error());
+  options.limits = std::move(*limits);
   return {};
 }
 
@@ -307,7 +320,9 @@ int app(int argc, char** argv) {
 
   if (*join_command) {
     finishJoin(arguments, *join_command);
-    if (auto checked = checkJoin(arguments.join); !checked) return fail(checked.error(), kUsage);
+    if (auto checked = checkJoin(arguments, *join_command); !checked) {
+      return fail(checked.error(), kUsage);
+    }
   }
   if (*explain_command && arguments.explain.pod.empty() && arguments.explain.file.empty()) {
     return fail(invalid("explain takes NAMESPACE/POD, or -f FILE --cluster NAME").value(), kUsage);

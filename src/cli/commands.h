@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,8 @@ struct JoinOptions {
   PodFlags pods{};
   std::optional<std::string> claim_namespace{};
   std::optional<bool> recreate_lost{}, hold_unreachable{}, metrics_from_nodes{};
-  bool take_over = false;
+  std::optional<std::map<std::string, std::string>> limits{};  ///< --limit, checked
+  bool take_over = false, different_cluster = false;
 };
 Result<void> join(Session& session, const JoinOptions& options);
 

@@ -3,6 +3,7 @@
 
 #include "bridge/garbage.h"
 #include "bridge/references.h"
+#include "bridge/target_namespace.h"
 #include "cli/commands.h"
 #include "cli/table.h"
 #include "kube/identity.h"
@@ -18,9 +19,11 @@ Result<std::unique_ptr<kube::Client>> connectTarget(Session& session,
                                                     const state::ClusterConfig& config) {
   auto access = kube::loadKubeconfig(folder.kubeconfigPath(config.name).string());
   if (!access) return failure(access.error());
-  auto client = session.connect(*access, config.name);
+  auto proof = std::make_shared<kube::IdentityProof>(config.identity_namespace);
+  auto client = session.connect(*access, config.name, proof);
   if (!client) return failure(client.error());
-  return std::make_unique<kube::IdentityGuard>(std::move(*client), config.target_id);
+  return std::make_unique<kube::IdentityGuard>(std::move(*client), config.target_id,
+                                               std::move(proof));
 }
 
 void printDelegates(const std::string& cluster, const bridge::GarbageSearch& found) {
@@ -48,10 +51,10 @@ bool isAgreed(const std::string& question) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-Result<void> collectDelegates(kube::Client& home, kube::Client& target, const std::string& home_id,
-                              const std::string& cluster, const std::set<std::string>& joined,
+Result<void> collectDelegates(kube::Client& home, kube::Client& target,
+                              const bridge::GarbageScope& scope, const std::string& cluster,
                               bool dry_run) {
-  auto found = bridge::findGarbage(home, target, home_id, joined);
+  auto found = bridge::findGarbage(home, target, scope);
   if (!found) return failure(found.error());
   printDelegates(cluster, *found);
   if (dry_run) return {};
@@ -62,10 +65,10 @@ Result<void> collectDelegates(kube::Client& home, kube::Client& target, const st
   return {};
 }
 
-Result<void> collectCopies(kube::Client& home, kube::Client& target, const std::string& home_id,
-                           const std::string& cluster, const std::set<std::string>& joined,
+Result<void> collectCopies(kube::Client& home, kube::Client& target,
+                           const bridge::GarbageScope& scope, const std::string& cluster,
                            bool dry_run) {
-  auto found = bridge::findUnusedCopies(home, target, home_id, joined);
+  auto found = bridge::findUnusedCopies(home, target, scope);
   if (!found) return failure(found.error());
   if (found->empty()) return {};
   Table table({"CLUSTER", "KIND", "COPY", "MADE FOR NODE", "OF"});
@@ -154,17 +157,20 @@ Result<void> gc(Session& session, const GcOptions& options) {
     const auto one = [&]() -> Result<void> {
       auto target = connectTarget(session, *folder, cluster);
       if (!target) return failure(target.error());
-      if (auto collected = collectDelegates(*home->client, **target, home->id, cluster.name, joined,
-                                            options.dry_run);
+      const bridge::GarbageScope scope{
+          .home_id = home->id, .joined = joined, .ns = bridge::onlyNamespace(cluster.options)};
+      if (auto collected =
+              collectDelegates(*home->client, **target, scope, cluster.name, options.dry_run);
           !collected) {
         return collected;
       }
-      if (auto collected = collectCopies(*home->client, **target, home->id, cluster.name, joined,
-                                         options.dry_run);
+      if (auto collected =
+              collectCopies(*home->client, **target, scope, cluster.name, options.dry_run);
           !collected) {
         return collected;
       }
-      if (!options.namespaces) return {};
+      // One that the credentials are for alone was not made by a bridge.
+      if (!options.namespaces || !scope.ns.empty()) return {};
       return collectNamespaces(**target, home->id, cluster.name, options.dry_run);
     };
     // One that does not answer must not keep the others dirty.

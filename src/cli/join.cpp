@@ -1,10 +1,13 @@
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "bridge/claim.h"
 #include "bridge/cluster.h"
 #include "bridge/permissions.h"
+#include "bridge/provider_id.h"
 #include "cli/commands.h"
+#include "cli/join_target.h"
 #include "json/json.h"
 #include "kube/access.h"
 #include "kube/identity.h"
@@ -21,7 +24,6 @@ constexpr int kOldestMajor = 1, kOldestMinor = 20;
 struct Target {
   kube::ClusterAccess access;
   std::unique_ptr<kube::Client> client;
-  std::string id;
   kube::ServerVersion version;
 };
 
@@ -36,21 +38,33 @@ Result<void> checkVersion(const char* which, const kube::ServerVersion& version)
                  "; vk-bridge needs 1.20 or newer");
 }
 
-Result<void> checkPermissions(const char* which, kube::Client& client,
-                              std::vector<kube::Permission> wanted) {
-  auto missing = kube::missingPermissions(client, std::move(wanted));
-  if (!missing)
-    return failure(prefixed(std::string("the ") + which + " cluster: ", missing.error()));
-  if (missing->empty()) return {};
+Result<void> refuseWithout(const char* which, const std::vector<kube::Permission>& missing,
+                           const std::string& hint = "") {
+  if (missing.empty()) return {};
   std::string list;
-  for (const auto& permission : *missing) list += "\n  " + kube::toString(permission);
+  for (const auto& permission : missing) list += "\n  " + kube::toString(permission);
   return failure({.code = 403,
                   .reason = "Forbidden",
                   .message = std::string("the ") + which +
                              " cluster does not allow this kubeconfig's user what the bridge "
                              "needs; grant these:" +
-                             list,
+                             list + hint,
                   .retry = Retry::kNever});
+}
+
+Result<void> checkHome(const Session::Home& home, const state::PodOptions& pods) {
+  const auto missing = kube::missingPermissions(*home.client, bridge::homePermissions(pods));
+  if (!missing) return failure(prefixed("the home cluster: ", missing.error()));
+  return refuseWithout("home", *missing);
+}
+
+Result<void> checkTarget(kube::Client& target, state::ClusterConfig& config, bool claim_named) {
+  const auto missing = decideRights(target, config, claim_named);
+  if (!missing) return failure(prefixed("the target cluster: ", missing.error()));
+  const char* hint =
+      "\nWith rights in one namespace alone, add: --namespace-strategy single=NAMESPACE --limit "
+      "cpu=AMOUNT,memory=AMOUNT";
+  return refuseWithout("target", *missing, suitsOneNamespace(config.options) ? "" : hint);
 }
 
 /// Rights that pods do not need: without them only `what` is missing. To stderr; the join goes on.
@@ -63,10 +77,6 @@ void warnOfMissing(const char* which, const std::string& what, kube::Client& cli
   std::fprintf(stderr,
                "vk-bridge: warning: %s: the %s cluster does not allow this kubeconfig's user:%s\n",
                what.c_str(), which, list.c_str());
-}
-
-std::string claimNamespace(const JoinOptions& options) {
-  return options.claim_namespace.value_or(state::ClusterOptions{}.claim_namespace);
 }
 
 Result<Target> connectTarget(Session& session, const JoinOptions& options) {
@@ -82,50 +92,23 @@ Result<Target> connectTarget(Session& session, const JoinOptions& options) {
   if (!version) return failure(prefixed(who, version.error()));
   target.version = *version;
   if (auto fits = checkVersion("target", target.version); !fits) return failure(fits.error());
-  auto id = kube::readClusterId(*target.client);
-  if (!id && id.error().code == 403) {
-    // Not even that is allowed: the whole list helps more than the first refusal.
-    auto may = checkPermissions("target", *target.client,
-                                bridge::targetPermissions(claimNamespace(options)));
-    if (!may) return failure(may.error());
-  }
-  if (!id) return failure(prefixed(who, id.error()));
-  target.id = std::move(*id);
   return target;
 }
 
-/// Against what is joined already.
-Result<void> checkJoined(const std::vector<state::ClusterConfig>& joined,
-                         const JoinOptions& options, const std::string& target_id) {
-  for (const auto& cluster : joined) {
-    if (cluster.name == options.name && cluster.target_id != target_id) {
-      return invalid("the name " + options.name + " is joined to another cluster (" +
-                     cluster.server + "); choose another name, or first run: vk-bridge leave " +
-                     options.name);
-    }
-    if (cluster.name != options.name && cluster.target_id == target_id) {
-      return invalid("this target cluster is joined already, as " + cluster.name +
-                     "; a target has one virtual node");
-    }
-  }
-  return {};
-}
-
 /// Against the nodes that home has.
-Result<void> checkNodes(kube::Client& home, const JoinOptions& options,
-                        const std::string& target_id) {
-  const std::string provider_id = bridge::providerIdOf(target_id);
-  auto same_name = home.get(kube::kNodes, "", options.name);
+Result<void> checkNodes(kube::Client& home, const state::ClusterConfig& config) {
+  const std::string provider_id = bridge::providerIdOf(config.target_id);
+  auto same_name = home.get(kube::kNodes, "", config.name);
   if (!same_name) return failure(prefixed("the home cluster: ", same_name.error()));
-  if (*same_name && !node::isOurNode(**same_name, provider_id)) {
-    return invalid("the home cluster has a node named " + options.name +
+  if (*same_name && !bridge::isNodeOf(**same_name, config)) {
+    return invalid("the home cluster has a node named " + config.name +
                    " already; choose another name for the target");
   }
   auto virtual_nodes =
       kube::listAll(home, kube::kNodes, {.label_selector = "type=virtual-kubelet"});
   if (!virtual_nodes) return failure(prefixed("the home cluster: ", virtual_nodes.error()));
   for (const auto& object : virtual_nodes->items) {
-    if (object->name != options.name && node::isOurNode(object->parse(), provider_id)) {
+    if (object->name != config.name && node::isOurNode(object->parse(), provider_id)) {
       return invalid("this target cluster is served already, as node " + object->name +
                      " (by another state folder); a target has one virtual node");
     }
@@ -133,13 +116,13 @@ Result<void> checkNodes(kube::Client& home, const JoinOptions& options,
   return {};
 }
 
+/// All but which target it is.
 Result<state::ClusterConfig> makeConfig(const JoinOptions& options, const Target& target,
                                         const Session::Home& home,
                                         const std::optional<state::ClusterConfig>& before,
                                         WallTime now) {
   state::ClusterConfig config = before.value_or(state::ClusterConfig{});
   config.name = options.name;
-  config.target_id = target.id;
   config.server = target.access.server;
   config.leaving = false;
   config.forget_target = false;
@@ -153,6 +136,7 @@ Result<state::ClusterConfig> makeConfig(const JoinOptions& options, const Target
   if (options.claim_namespace) config.options.claim_namespace = *options.claim_namespace;
   if (options.recreate_lost) config.options.recreate_lost = *options.recreate_lost;
   if (options.hold_unreachable) config.options.hold_unreachable = *options.hold_unreachable;
+  if (options.limits) config.options.limits = *options.limits;
   if (options.metrics_from_nodes) config.options.metrics_from_nodes = *options.metrics_from_nodes;
   return config;
 }
@@ -187,9 +171,88 @@ void waitForBridge(Session& session, const state::StateFolder& folder, const std
   }
 }
 
+/// Without them pods run all the same.
+void warnOfRights(const Session::Home& home, kube::Client& target,
+                  const state::ClusterOptions& options) {
+  auto streams = bridge::targetStreamPermissions();
+  auto metrics = bridge::targetMetricsPermissions(options.metrics_from_nodes);
+  if (options.one_namespace) {
+    streams = bridge::inNamespace(std::move(streams), options.pods.namespace_text);
+    metrics = bridge::inNamespace(std::move(metrics), options.pods.namespace_text);
+  }
+  warnOfMissing("target", "kubectl logs, exec, attach, cp or port-forward will not work", target,
+                std::move(streams));
+  warnOfMissing("target", "kubectl top will show nothing", target, std::move(metrics));
+  warnOfMissing("home", "nobody will be let in to logs, exec and metrics", *home.client,
+                bridge::homeAccessPermissions());
+}
+
+/// The folder as it is: nothing is written before every check has passed, so that a refused join
+/// changes nothing.
+Result<std::vector<state::ClusterConfig>> joinedClusters(Session& session) {
+  auto present = state::StateFolder::openExisting(session.options().stateDir());
+  if (!present) return std::vector<state::ClusterConfig>();
+  return present->clusters();
+}
+
+/// What is written when every check has passed.
+Result<state::ClusterConfig> checkedConfig(Session& session, const JoinOptions& options,
+                                           const Target& target, const Session::Home& home) {
+  auto joined = joinedClusters(session);
+  if (!joined) return failure(joined.error());
+  std::optional<state::ClusterConfig> before;
+  for (const auto& cluster : *joined) {
+    if (cluster.name == options.name) before = cluster;
+  }
+  auto config = makeConfig(options, target, home, before, session.clock().wallNow());
+  if (!config) return config;
+  auto identity = readIdentity(*target.client, config->options,
+                               options.different_cluster ? std::nullopt : before);
+  if (!identity && identity.error().code == 403) {
+    // Not even that is allowed: the whole list helps more than the first refusal.
+    auto may = checkTarget(*target.client, *config, options.claim_namespace.has_value());
+    if (!may) return failure(may.error());
+  }
+  if (!identity) return failure(prefixed("the target cluster: ", identity.error()));
+  auto home_itself = isHome(*home.client, home.id, *identity);
+  if (!home_itself) return failure(prefixed("the home cluster: ", home_itself.error()));
+  if (*home_itself) {
+    return invalid("the kubeconfig " + options.kubeconfig +
+                   " leads to the home cluster itself; a cluster cannot be its own target");
+  }
+  if (auto fits = checkJoined(*joined, options.name, *identity, options.different_cluster); !fits) {
+    return failure(fits.error());
+  }
+  setTarget(*config, *identity);
+  if (auto fits = checkNodes(*home.client, *config); !fits) return failure(fits.error());
+  if (auto may = checkHome(home, config->options.pods); !may) return failure(may.error());
+  auto may = checkTarget(*target.client, *config, options.claim_namespace.has_value());
+  if (!may) return failure(may.error());
+  return config;
+}
+
+/// Pods of the cluster that stood behind the name until now.
+void tellOfFormer(const state::StateFolder& folder, const state::ClusterConfig& config) {
+  auto database = state::Database::openReadOnly(folder);
+  if (!database || !*database) return;
+  const auto records = (*database)->load(config.name);
+  const auto ran =
+      !records ? 0 : std::count_if(records->begin(), records->end(), [](const PodRecord& record) {
+        return !record.provider_uid.empty();
+      });
+  if (ran == 0) return;
+  std::printf(
+      "%td pods ran in the cluster that the name stood for until now. At home they fail as "
+      "DelegateLost, or are\nmade anew (--on-delegate-lost=recreate); many at once after 5 "
+      "minutes, "
+      "or with: vk-bridge gc --confirm\nWhat still runs there is no longer looked after.\n",
+      ran);
+}
+
 }  // namespace
 
 Result<void> join(Session& session, const JoinOptions& options) {
+  const WallTime now = session.clock().wallNow();
   auto target = connectTarget(session, options);
   if (!target) return failure(target.error());
   auto home = session.connectHome();
@@ -197,46 +260,10 @@ Result<void> join(Session& session, const JoinOptions& options) {
   const auto home_version = kube::readServerVersion(*home->client);
   if (!home_version) return failure(prefixed("the home cluster: ", home_version.error()));
   if (auto fits = checkVersion("home", *home_version); !fits) return fits;
-  if (target->id == home->id) {
-    return invalid("the kubeconfig " + options.kubeconfig +
-                   " leads to the home cluster itself; a cluster cannot be its own target");
-  }
-
-  // Nothing is written before every check has passed, so that a refused join changes nothing.
-  std::vector<state::ClusterConfig> joined;
-  if (auto present = state::StateFolder::openExisting(session.options().stateDir()); present) {
-    auto clusters = present->clusters();
-    if (!clusters) return failure(clusters.error());
-    joined = std::move(*clusters);
-  }
-  if (auto fits = checkJoined(joined, options, target->id); !fits) return fits;
-  if (auto fits = checkNodes(*home->client, options, target->id); !fits) return fits;
-  std::optional<state::ClusterConfig> before;
-  for (const auto& cluster : joined) {
-    if (cluster.name == options.name) before = cluster;
-  }
-  const WallTime now = session.clock().wallNow();
-  const auto made = makeConfig(options, *target, *home, before, now);
+  const auto made = checkedConfig(session, options, *target, *home);
   if (!made) return failure(made.error());
   const state::ClusterConfig& config = *made;
-  const state::PodOptions& pods = config.options.pods;
-  if (auto may = checkPermissions("home", *home->client, bridge::homePermissions(pods)); !may) {
-    return may;
-  }
-  const std::string& claims_in = config.options.claim_namespace;
-  if (auto may =
-          checkPermissions("target", *target->client, bridge::targetPermissions(claims_in, pods));
-      !may) {
-    return may;
-  }
-
-  const bool from_nodes = options.metrics_from_nodes.value_or(false);
-  warnOfMissing("target", "kubectl logs, exec, attach, cp or port-forward will not work",
-                *target->client, bridge::targetStreamPermissions());
-  warnOfMissing("target", "kubectl top will show nothing", *target->client,
-                bridge::targetMetricsPermissions(from_nodes));
-  warnOfMissing("home", "nobody will be let in to logs, exec and metrics", *home->client,
-                bridge::homeAccessPermissions());
+  warnOfRights(*home, *target->client, config.options);
 
   auto folder = state::StateFolder::open(session.options().stateDir());
   if (!folder) return failure(folder.error());
@@ -251,11 +278,18 @@ Result<void> join(Session& session, const JoinOptions& options) {
       return failure(prefixed("the target cluster: ", taken.error()));
     }
   }
+  const auto before = folder->cluster(config.name);
+  if (!before) return failure(before.error());
   if (auto written = folder->writeCluster(config, kube::flatten(target->access)); !written) {
     return written;
   }
-  std::printf("%s cluster %s (Kubernetes %s at %s).\n", before ? "Updated" : "Joined",
+  std::printf("%s cluster %s (Kubernetes %s at %s).\n", *before ? "Updated" : "Joined",
               options.name.c_str(), target->version.git_version.c_str(), config.server.c_str());
+  if (config.options.one_namespace) {
+    std::printf("Its credentials are for namespace %s alone: the node offers what --limit says.\n",
+                config.options.pods.namespace_text.c_str());
+  }
+  if (*before && (*before)->target_id != config.target_id) tellOfFormer(*folder, config);
   if (state::StateLock::holder(*folder)) {
     waitForBridge(session, *folder, options.name, now);
   } else {

@@ -3,7 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/cluster.h"
+#include "bridge/provider_id.h"
 #include "cli/commands.h"
+#include "cli/pacing.h"
 #include "cli/server.h"
 #include "json/json.h"
 #include "kube/features.h"
@@ -47,7 +49,7 @@ class HomeNode {
   Result<bool> cordon() {
     auto node = home_.get(kube::kNodes, "", config_.name);
     if (!node) return failure(node.error());
-    if (!*node || !node::isOurNode(**node, bridge::providerIdOf(config_.target_id))) return false;
+    if (!*node || !bridge::isNodeOf(**node, config_)) return false;
     if (json::boolean(**node, {"spec", "unschedulable"})) return false;
     if (auto set = setUnschedulable(true); !set) return failure(set.error());
     return true;
@@ -90,29 +92,39 @@ class HomeNode {
   std::optional<kube::ServerFeatures> features_;  ///< read before the first eviction
 };
 
+/// How often home is asked which pods are left, and for the same eviction again (as kubectl does).
+constexpr std::chrono::seconds kLook{1}, kEvictAgain{5};
+
 /// Evicts until no pod is left. The bridge sees the deletions through.
 Result<void> drain(Session& session, HomeNode& node, std::chrono::seconds timeout) {
+  Pacing looks(kLook), evictions(kEvictAgain);
   std::string blocked;
   std::vector<std::string> left;
   std::optional<Status> broken;
   const bool empty = session.waitUntil(
       timeout,
       [&] {
+        const TimePoint now = session.clock().now();
+        if (!looks.due("", now)) return false;
         auto pods = node.pods();
         if (!pods) {
           broken = pods.error();
           return false;
         }
         broken.reset();
-        blocked.clear();
         left.clear();
+        std::string refused;
+        bool tried = false;
         for (const Json& pod : *pods) {
           left.push_back(nameOf(pod));
           if (!json::str(pod, {"metadata", "deletionTimestamp"}).empty()) continue;
+          if (!evictions.due(json::str(pod, {"metadata", "uid"}), now)) continue;
+          tried = true;
           if (auto evicted = node.evict(pod); !evicted) {
-            blocked = nameOf(pod) + ": " + evicted.error().message;
+            refused = nameOf(pod) + ": " + evicted.error().message;
           }
         }
+        if (tried) blocked = refused;
         return left.empty();
       },
       [&] {
@@ -223,7 +235,10 @@ Result<void> leave(Session& session, const LeaveOptions& options) {
   auto mapped = mappedPods(*folder, options.name);
   if (!mapped) return failure(mapped.error());
 
-  state::ClusterConfig leaving = **config;
+  // Read again: while it was drained somebody may have joined it with other options.
+  const auto current = folder->cluster(options.name);
+  if (!current) return failure(current.error());
+  state::ClusterConfig leaving = current->value_or(**config);
   leaving.leaving = true;
   leaving.forget_target = options.force;
   if (auto written = folder->writeConfig(leaving); !written) return written;

@@ -37,8 +37,9 @@ Result<std::unique_ptr<Server>> Server::start(Session& session, state::StateFold
 
   using Guarded = Result<std::unique_ptr<kube::IdentityGuard>>;
   const auto connect = [&session](const kube::ClusterAccess& access, const std::string& name,
-                                  const std::string& id) -> Guarded {
-    auto proof = std::make_shared<kube::IdentityProof>();
+                                  const std::string& id,
+                                  const std::string& ns = kube::kIdentityNamespace) -> Guarded {
+    auto proof = std::make_shared<kube::IdentityProof>(ns);
     auto client = session.connect(access, name, proof);
     if (!client) return failure(client.error());
     return std::make_unique<kube::IdentityGuard>(std::move(*client), id, std::move(proof));
@@ -60,7 +61,7 @@ Result<std::unique_ptr<Server>> Server::start(Session& session, state::StateFold
                   const state::ClusterConfig& config) -> Result<bridge::Supervisor::Target> {
             auto access = kube::loadKubeconfig(folder_ptr->kubeconfigPath(config.name).string());
             if (!access) return failure(access.error());
-            auto guard = connect(*access, config.name, config.target_id);
+            auto guard = connect(*access, config.name, config.target_id, config.identity_namespace);
             if (!guard) return failure(guard.error());
             const kube::IdentityGuard* identity = guard->get();
             return bridge::Supervisor::Target{

@@ -12,11 +12,15 @@ class ClusterTest : public TwoClusters {
   ~ClusterTest() override { cluster_.reset(); }
 
   void start(state::ClusterOptions options = {}, Duration for_a_while = std::chrono::seconds(3)) {
-    auto guard = std::make_unique<kube::IdentityGuard>(target_.client(kBridge), target_id_);
+    auto guard = std::make_unique<kube::IdentityGuard>(
+        target_.client(kBridge), target_id_,
+        std::make_shared<kube::IdentityProof>(identity_namespace_));
     const kube::IdentityGuard* identity = guard.get();
     state::ClusterConfig config;
     config.name = "t1";
     config.target_id = target_id_;
+    config.identity_namespace = identity_namespace_;
+    config.former_target_ids = former_target_ids_;
     config.leaving = starts_leaving_;
     config.options = std::move(options);
     cluster_ = std::make_unique<Cluster>(
@@ -62,7 +66,9 @@ class ClusterTest : public TwoClusters {
   }
   static std::string podsReady(const Json& pod) { return condition(pod, "Ready"); }
 
-  const std::string target_id_ = target_.clusterId();
+  std::string target_id_ = target_.clusterId();
+  std::string identity_namespace_ = kube::kIdentityNamespace;
+  std::vector<std::string> former_target_ids_;
   base::Logger* log_to_ = &logger_;
   state::DependencyStore* dependencies_ = nullptr;  ///< nullptr: the database
   std::string installation_ = "installation-1";

@@ -20,7 +20,7 @@ class GarbageTest : public TwoClusters {
         ->json();
   }
   std::vector<std::string> found(const std::set<std::string>& joined) {
-    auto search = findGarbage(*home_client_, *target_client_, home_.clusterId(), joined);
+    auto search = findGarbage(*home_client_, *target_client_, {home_.clusterId(), joined});
     EXPECT_TRUE(search);
     std::vector<std::string> names;
     for (const auto& item : search->delegates) names.push_back(item.name);
@@ -74,7 +74,7 @@ TEST_F(GarbageTest, CopiesOfNodesThatAreGoneGoUnlessADelegateUsesThem) {
   add("other-home", "gone-node", "another-home");
   add("served-elsewhere", "t2", home_.clusterId());
   home_.add(kube::kNodes, {{"metadata", {{"name", "t2"}}}});
-  const auto copies = findUnusedCopies(*home_client_, *target_client_, home_.clusterId(), {"t1"});
+  const auto copies = findUnusedCopies(*home_client_, *target_client_, {home_.clusterId(), {"t1"}});
   ASSERT_TRUE(copies);
   ASSERT_EQ(copies->size(), 1U);
   EXPECT_EQ(copies->front().name, "unused");
@@ -86,7 +86,7 @@ TEST_F(GarbageTest, CopiesOfNodesThatAreGoneGoUnlessADelegateUsesThem) {
 TEST_F(GarbageTest, AHomeThatDoesNotAnswerProvesNothing) {
   addDelegate("orphan", "gone-node", "uid-1", home_.clusterId());
   home_.setDown(true);
-  EXPECT_FALSE(findGarbage(*home_client_, *target_client_, home_.clusterId(), {}));
+  EXPECT_FALSE(findGarbage(*home_client_, *target_client_, {home_.clusterId(), {}}));
 }
 
 TEST_F(GarbageTest, ADelegateIsDeletedByItsUidAndAnotherOfThatNameStays) {

@@ -39,5 +39,22 @@ TEST(Permissions, WhatAnOptionNeedsIsAskedForOnlyWithIt) {
   EXPECT_TRUE(has(targetPermissions("c", pods), kClaims));
 }
 
+TEST(Permissions, InOneNamespaceNeitherNodesNorOtherNamespacesAreLookedAt) {
+  state::PodOptions pods;
+  pods.use_existing = true;
+  const auto wanted = inNamespace(targetPermissions("claims", pods), "team");
+  for (const kube::Permission& permission : wanted) {
+    const bool claim = permission.resource == "leases";
+    EXPECT_EQ(permission.ns, claim ? "claims" : "team") << kube::toString(permission);
+    EXPECT_NE(permission.resource, "nodes");
+    EXPECT_TRUE(permission.resource != "namespaces" || permission.verb == "get");
+  }
+  EXPECT_TRUE(has(wanted, "get namespaces (namespace team)"));
+  EXPECT_TRUE(has(wanted, "watch pods (namespace team)"));
+  EXPECT_TRUE(has(wanted, "get persistentvolumeclaims (namespace team)"));
+  EXPECT_EQ(inNamespace(targetMetricsPermissions(true), "team"), targetMetricsPermissions(true))
+      << "nodes/proxy cannot be granted in a namespace";
+}
+
 }  // namespace
 }  // namespace vkb::bridge

@@ -317,7 +317,7 @@ TEST_F(TargetProviderTest, TheNodeOffersWhatReadyNodesHaveLessWhatOthersTake) {
   EXPECT_EQ(json::str(node, {"status", "allocatable", "cpu"}), "7500m");
   EXPECT_EQ(json::str(node, {"status", "capacity", "pods"}), "219") << "ours take nothing away";
   EXPECT_EQ(json::str(node, {"metadata", "labels", "kubernetes.io/hostname"}), "t1");
-  EXPECT_EQ(provider_->nodeCount().total, 3);
+  EXPECT_EQ(provider_->nodes().total, 3);
   const int before = node_changes_;
   target_.setPodStatus("theirs", "x", {{"phase", "Succeeded"}});
   runtime_.advance(seconds(1));
