@@ -125,7 +125,10 @@ Result<Json> DependencyTurn::mint(const PodTokens& tokens, WallTime& refresh_at)
     values[token.key] = kube::base64Encode(json::str(*answer, {"status", "token"}));
     const auto expires = json::parseTime(json::str(*answer, {"status", "expirationTimestamp"}))
                              .value_or(now + seconds(token.seconds));
-    const std::chrono::duration<double> life = expires - now;
+    // Not by the timestamp alone: home's clock may be ahead of ours.
+    const seconds granted(
+        json::integer(*answer, {"spec", "expirationSeconds"}).value_or(token.seconds));
+    const std::chrono::duration<double> life = std::min<Duration>(expires - now, granted);
     const auto use = std::chrono::duration_cast<seconds>(life * kRenewAfter);
     refresh_at = std::min(refresh_at, now + std::max(use, kSoonest));
   }

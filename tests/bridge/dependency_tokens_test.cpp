@@ -87,6 +87,21 @@ TEST_F(TokensTest, AreRenewedAtFourFifthsOfTheirLife) {
   EXPECT_THAT(requests_, SizeIs(3));
 }
 
+TEST_F(TokensTest, AreRenewedInTimeWhereHomesClockIsAhead) {
+  const auto answer = home_.answerers["serviceaccounts/token"];
+  home_.answerers["serviceaccounts/token"] = [&](const std::string& name, const Json& request) {
+    auto answered = answer(name, request);
+    (*answered)["status"]["expirationTimestamp"] =
+        json::formatTime(runtime_.clock.wallNow() + minutes(60));
+    return answered;
+  };
+  start(options_);
+  addHomePod("a", "t1", usesToken(1000));
+  settle(seconds(810));
+  EXPECT_THAT(requests_, SizeIs(2));
+  cluster_.reset();
+}
+
 TEST_F(TokensTest, OutliveARestartWithoutBeingAskedForAgain) {
   start(options_);
   addHomePod("a", "t1", usesToken(1000));
