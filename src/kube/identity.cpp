@@ -123,7 +123,8 @@ Result<std::uint64_t> IdentityGuard::ensure() {
                   .message = "another cluster answers at this address: its identity is " + *id +
                              ", expected " + expected_id_ +
                              "; nothing is written until that is put right",
-                  .retry = Retry::kSlow});
+                  // Each attempt is one GET. While servers are exchanged this passes in a moment.
+                  .retry = Retry::kFast});
 }
 
 void IdentityGuard::note(const Status& status) {

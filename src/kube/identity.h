@@ -43,7 +43,7 @@ class IdentityProof {
 
 /// A Client that makes sure it talks to the cluster it should (design invariant 9): before the
 /// first request, and again before the next one after any connection broke, the identity is read
-/// and compared. While it differs every call fails with reason "IdentityChanged" (kSlow) and
+/// and compared. While it differs every call fails with reason "IdentityChanged" (kFast) and
 /// nothing reaches the server but that one read. Thread-safe. A watch on an unproven connection
 /// reads the identity before it returns; who lists first, as the reflector does, never waits there.
 /// Watch handles go before the guard.

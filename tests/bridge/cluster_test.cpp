@@ -306,6 +306,17 @@ TEST_F(ClusterTest, AnotherClusterAtTheAddressIsNotWrittenToAndNothingFailsAtHom
   EXPECT_FALSE(homePod("a").is_null()) << "gone from another cluster proves nothing";
 }
 
+TEST_F(ClusterTest, AMomentOfAnotherClusterDoesNotStopTheWatchesForMinutes) {
+  start();
+  addHomePod("a");
+  runtime_.advance(seconds(15));
+  swapTarget();  // between two pings
+  target_.setClusterId(target_id_);
+  runtime_.advance(seconds(15));
+  EXPECT_EQ(target_.openWatches(kBridge), 5u);
+  EXPECT_EQ(condition(node(), "Ready").substr(0, 4), "True");
+}
+
 TEST_F(ClusterTest, DelegatesGoneWithTheirNamespaceAreLostByProof) {
   start();
   addHomePod("a");

@@ -55,7 +55,7 @@ TEST_F(IdentityGuardTest, WhileItDiffersNothingElseReachesTheServer) {
   Ends ends;
   const auto refused = [](const auto& result) {
     return !result && result.error().reason == reasons::kIdentityChanged &&
-           result.error().retry == Retry::kSlow;
+           result.error().retry == Retry::kFast;
   };
   EXPECT_TRUE(refused(guard_->get(kPods, "default", "a")));
   EXPECT_TRUE(refused(guard_->list(kPods, {})));
