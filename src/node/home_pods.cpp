@@ -77,6 +77,24 @@ void HomePods::changed(const json::ObjectPtr& before, const json::ObjectPtr& aft
   written_.erase(after->uid);
 }
 
+std::vector<std::string> HomePods::dropUnconfirmed() {
+  std::vector<std::string> dropped;
+  std::lock_guard lock(mutex_);
+  for (auto it = written_.begin(); it != written_.end();) {
+    const json::ObjectPtr cached = cache_.byUid(it->first);
+    const json::ObjectPtr& answer = it->second.answer;
+    const bool ahead =
+        answer && cached && version(answer->resource_version) > version(cached->resource_version);
+    if (!ahead && !it->second.released) {
+      ++it;
+      continue;
+    }
+    dropped.push_back(it->first);
+    it = written_.erase(it);
+  }
+  return dropped;
+}
+
 Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired,
                                       const Json& annotations) {
   auto patch = podStatusPatch(pod, desired, annotations);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "kube/client.h"
 #include "kube/object_cache.h"
@@ -36,6 +37,11 @@ class HomePods {
   Result<HomePod> confirm(const Json& pod);
   /// Home's watch broke and has not told anything since.
   bool mayBeBehind() const { return cache_.isBehind(); }
+
+  /// Home's watch broke and is back. Where the cache never came to show what our writes answered,
+  /// home may be one that was restored from a backup: those answers count no more. Returns the
+  /// UIDs.
+  std::vector<std::string> dropUnconfirmed();
 
   enum class Told {
     kSent,

@@ -152,6 +152,10 @@ ProviderState PodController::providerState() const {
                                                                   : state;
 }
 
+void PodController::homeIsBack() {
+  for (const std::string& uid : impl_->homes.dropUnconfirmed()) impl_->queue.enqueueNow(uid);
+}
+
 void PodController::reconsiderRefusals() {
   {
     std::lock_guard lock(impl_->context.mutex);

@@ -60,6 +60,8 @@ class PodController {
   /// conditions.
   void setProviderState(ProviderState state, const std::string& message);
   ProviderState providerState() const;
+  /// For the owner of `home_pods`, whenever list or watch works again.
+  void homeIsBack();
   /// The provider's options changed: what it refused is asked again.
   void reconsiderRefusals();
   /// Pods of the provider that home no longer has are looked at, whatever events were lost.

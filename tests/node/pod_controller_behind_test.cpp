@@ -40,6 +40,27 @@ TEST_F(PodControllerTest, WhileHomesWatchIsBrokenAPodIsMadeOnlyIfHomeStillWantsI
   EXPECT_EQ(phase("ended"), "Failed");
 }
 
+TEST_F(PodControllerTest, AHomeRestoredToBeforeWhatItsWatchNeverToldIsToldItAgain) {
+  begin();
+  const std::string ended = addRunning("ended"), gone = addRunning("gone");
+  removePod("gone", 30);
+  const auto backup = home_.snapshot();
+  home_.holdWatches(true);
+  provider_.finish(gone);
+  Json status = test::FakeProvider::running();
+  status["phase"] = "Succeeded";
+  provider_.setStatus(ended, status);
+  rt_.settle();
+  ASSERT_EQ(phase("ended"), "Succeeded");
+  ASSERT_TRUE(pod("gone").is_null());
+  home_.restore(*backup);
+  home_.holdWatches(false);
+  ASSERT_EQ(phase("ended"), "Running");
+  rt_.advance(minutes(1));
+  EXPECT_EQ(phase("ended"), "Succeeded");
+  EXPECT_TRUE(pod("gone").is_null());
+}
+
 TEST_F(PodControllerTest, ALostDelegateIsMadeAnewOnlyForAPodThatHomeStillHas) {
   remakes_lost_ = true;
   begin();

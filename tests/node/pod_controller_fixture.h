@@ -35,7 +35,10 @@ class PodControllerTest : public ::testing::Test {
         rt_.runtime(), *client_, logger_,
         kube::ReflectorOptions{.resource = kube::kPods,
                                .list = {.field_selector = "spec.nodeName=gpu"},
-                               .name = "home pods"});
+                               .name = "home pods",
+                               .on_sync = [this](bool synced, const Status&) {
+                                 if (synced) controller_->homeIsBack();
+                               }});
     events_ =
         std::make_unique<kube::EventRecorder>(rt_.runtime(), *client_, logger_, "vk-bridge", "gpu");
     if (changes_ == Changes::kPolled) {
