@@ -34,11 +34,11 @@ void Actions::perform(const Action& action) {
   action_ = action;
   random_.emplace(action.seed);
   said_.clear();
-  if (action.kind <= Kind::kHoldByFinalizer) {
+  if (action.kind <= Kind::kWriteSecret) {
     performAsUser(action.kind);
   } else if (action.kind <= Kind::kSlowDeletions) {
     performInTarget(action.kind);
-  } else if (action.kind <= Kind::kOutage) {
+  } else if (action.kind <= Kind::kOrderlyEnd) {
     performFault(action.kind);
   } else if (action.kind <= Kind::kTakeOver) {
     performOnBridge(action.kind);
@@ -86,8 +86,10 @@ void Actions::performAsUser(Kind kind) {
       return failPodAtHome();
     case Kind::kEditStatusAtHome:
       return editStatusAtHome();
-    default:
+    case Kind::kHoldByFinalizer:
       return holdByFinalizer();
+    default:
+      return writeSecret();
   }
 }
 
@@ -105,7 +107,8 @@ bool Actions::createAt(test::FakeCluster& home, const std::string& name) {
   if (chance(8)) {
     Json container{{"name", "c"}, {"image", "registry.example/app:1"}};
     container["env"] = Json::array(
-        {{{"name", "TOKEN"}, {"valueFrom", {{"secretKeyRef", {{"name", "s"}, {"key", "t"}}}}}}});
+        {{{"name", "TOKEN"},
+          {"valueFrom", {{"secretKeyRef", {{"name", World::kSecret}, {"key", "t"}}}}}}});
     pod["spec"]["containers"] = Json::array({std::move(container)});
   }
   home.addPod(pod);
@@ -168,6 +171,24 @@ void Actions::holdByFinalizer() {
                    {{"metadata", {{"finalizers", Json::array({"example.com/hold"})}}}});
 }
 
+/// The one that some pods refer to. Home has it from the start.
+void Actions::writeSecret() {
+  test::FakeCluster& home = usersHome();
+  const auto found = home.find(kube::kSecrets, kNamespace, World::kSecret);
+  if (!found) {
+    say("a user makes the Secret");
+    return world_.addSecret(home);
+  }
+  if (chance(3)) {
+    say("a user deletes the Secret");
+    static_cast<void>(home.remove("user", kube::kSecrets, kNamespace, World::kSecret));
+    return;
+  }
+  say("a user changes the Secret");
+  home.edit(kube::kSecrets, kNamespace, World::kSecret,
+            {{"data", {{"t", world_.secret + std::to_string(below(100))}}}});
+}
+
 void Actions::performInTarget(Kind kind) {
   switch (kind) {
     case Kind::kEndContainers:
@@ -184,6 +205,8 @@ void Actions::performInTarget(Kind kind) {
       return replaceDelegate();
     case Kind::kMakeForeignPod:
       return makeForeignPod();
+    case Kind::kMeddleWithCopy:
+      return meddleWithCopy();
     case Kind::kDeleteNamespace:
       return deleteNamespace();
     case Kind::kLoseMany:
@@ -247,6 +270,30 @@ void Actions::makeForeignPod() {
   if (cluster.findPod(kNamespace, name())) return;
   say("somebody runs a pod " + name() + " in the target");
   static_cast<void>(cluster.create("somebody", kube::kPods, kNamespace, foreignPod(name())));
+}
+
+void Actions::meddleWithCopy() {
+  test::FakeCluster& cluster = target().cluster;
+  if (cluster.clusterId() != target().id) return;
+  if (!cluster.find(kube::kNamespaces, "", kNamespace)) return;
+  const auto found = cluster.find(kube::kSecrets, kNamespace, World::kSecret);
+  if (found && chance(2)) {
+    say("somebody edits the copy of the Secret");
+    cluster.edit(kube::kSecrets, kNamespace, World::kSecret, {{"data", {{"t", "theirs"}}}},
+                 "somebody");
+    return;
+  }
+  if (found) {
+    say("somebody deletes the copy of the Secret");
+    static_cast<void>(cluster.remove("somebody", kube::kSecrets, kNamespace, World::kSecret));
+  }
+  if (chance(3)) {
+    say("somebody has a Secret of that name in the target");
+    static_cast<void>(
+        cluster.create("somebody", kube::kSecrets, kNamespace,
+                       {{"metadata", {{"name", World::kSecret}, {"namespace", kNamespace}}},
+                        {"data", {{"t", "theirs"}}}}));
+  }
 }
 
 void Actions::deleteNamespace() {

@@ -38,12 +38,14 @@ class Actions {
   void failPodAtHome();
   void editStatusAtHome();
   void holdByFinalizer();
+  void writeSecret();
   void endContainers();
   void evict();
   void deleteDelegate(bool force);
   void disownDelegate();
   void replaceDelegate();
   void makeForeignPod();
+  void meddleWithCopy();
   void deleteNamespace();
   void loseMany();
   void slowDeletions();
@@ -54,7 +56,10 @@ class Actions {
   void performTimeTravel(Kind kind);
   void refuse();
   void phantomDelete();
+  void relistAll();
   void outage();
+  void orderlyEnd();
+  bool calm();
   void crashSoon();
   void startSecond();
   void restoreHome();

@@ -11,6 +11,10 @@ using std::chrono::seconds;
 
 /// Long enough for three pings in a row to fail, and for home to be told.
 constexpr seconds kNoticedWithin{60};
+/// No backoff lasts longer, and no create whose answer was lost can take effect any more.
+constexpr seconds kCalmDown{70};
+/// A cache may be behind a proof for a second.
+constexpr seconds kAtOnce{3};
 
 /// A backup is older than what may be written while a watch reconnects: else no resourceVersion
 /// would tell that a server went back in time.
@@ -105,8 +109,10 @@ void Actions::performFault(Kind kind) {
       return cluster.compact();
     case Kind::kPhantomDelete:
       return phantomDelete();
-    default:
+    case Kind::kOutage:
       return outage();
+    default:
+      return orderlyEnd();
   }
 }
 
@@ -140,17 +146,26 @@ void Actions::refuse() {
 void Actions::phantomDelete() {
   const bool at_home = chance(2);
   const auto found = at_home ? pod(world_.home) : delegate();
-  if (!found) return;
+  // The DELETED of a pod that was being deleted is believed (design §9): that is how pods go.
+  if (!found || !json::str(found->json(), {"metadata", "deletionTimestamp"}).empty()) return;
   const std::string which = json::str(found->json(), {"metadata", "name"});
   say("a watch of " + std::string(at_home ? "home" : "the target") + " says that " + which +
       " is gone, which is not so");
   world_.tellDeleted(at_home ? world_.home : target().cluster, found);
 }
 
-/// A target that nobody reaches: home must be told, in time.
-void Actions::outage() {
+/// Nothing is out of order, and nothing that was believed is wrong. Does the bridge run?
+bool Actions::calm() {
   world_.endFaults();
   world_.start(world_.first);
+  relistAll();
+  world_.advance(kCalmDown);
+  return world_.first.running != nullptr;
+}
+
+/// A target that nobody reaches: home must be told, in time.
+void Actions::outage() {
+  calm();
   say("the target cannot be reached for a minute");
   target().cluster.setDown(true);
   for (int i = 0; i < 6; ++i) {
@@ -158,6 +173,21 @@ void Actions::outage() {
     if (!world_.first.running) return;
   }
   if (target().cluster.faults().isDown("")) checker_.checkTold(target());
+}
+
+/// With nothing in the way, a pod that is deleted goes as soon as its delegate has.
+void Actions::orderlyEnd() {
+  // Two bridges may yet have to agree on who serves.
+  if (world_.second && world_.second->incarnation > 0) return;
+  if (!calm()) return;
+  const auto found = pod(world_.home);
+  if (!found || !json::array(found->json(), {"metadata", "finalizers"}).empty()) return;
+  const std::string deleted = json::str(found->json(), {"metadata", "name"});
+  say("a user deletes " + deleted + ", and nothing is in the way");
+  static_cast<void>(
+      world_.home.remove("user", kube::kPods, kNamespace, deleted, {.grace_period_seconds = 30}));
+  world_.advance(kAtOnce);
+  checker_.checkGone(found->uid());
 }
 
 void Actions::performOnBridge(Kind kind) {
@@ -299,10 +329,15 @@ void Actions::restoreOrder() {
     if (world_.second->running) world_.crash(*world_.second);
     world_.takeOver(world_.first);
   }
-  // Caches that were told what was not so are put right by the next list.
+  relistAll();
+}
+
+/// Caches that were told what was not so are put right by the next list.
+void Actions::relistAll() {
   for (test::FakeCluster* cluster : world_.clusters()) {
+    const std::string tick = std::to_string(cluster->resourceVersion());
     cluster->edit(kube::kNamespaces, "", "default",
-                  {{"metadata", {{"annotations", {{"tick", "settle"}}}}}});
+                  {{"metadata", {{"annotations", {{"tick", tick}}}}}});
     cluster->compact();
     cluster->cutWatches();
   }

@@ -22,6 +22,8 @@ class Checker {
   void checkSettled(const Target* except = nullptr);
   /// `target` has not been reached for long: home must say so (invariant 5).
   void checkTold(const Target& target);
+  /// This home pod was deleted, with nothing in the way of its end (invariant 6).
+  void checkGone(const std::string& home_uid);
   /// Another cluster answers in this target's place from now on, or no longer.
   void goesAway(const Target& target, bool away);
 
@@ -51,7 +53,9 @@ class Checker {
   void violate(const std::string& invariant, const std::string& what);
   void onTarget(Target& target, const test::Change& change);
   void onTargetPod(const test::Change& change, bool by_bridge);
+  void onCopy(const test::Change& change);
   void byBridgeInTarget(Target& target, const test::Change& change);
+  void posted(const std::string& actor, const Json& delegate);
   void created(const test::Change& change);
   void changedOrDeleted(const test::Change& change);
   void checkClaim(Target& target, const test::Change& change);
@@ -59,16 +63,19 @@ class Checker {
   void onHome(const test::Change& change);
   void toldByBridge(const test::Change& change);
   void removedByBridge(const test::Change& change);
+  bool isToldBySomething(const test::Change& removal);
   void restoredHome();
   void loss(Target& target, const std::string& actor, const std::string& uid);
   const Json* homePod(Installation& installation, const std::string& uid) const;
   bool isNobodys(const std::string& home_uid);
   void settledPods(std::vector<std::string>& found, const Target* except);
+  void settledCopy(std::vector<std::string>& found, Target& target);
 
   World& world_;
   std::vector<std::string> violations_;
   std::map<std::string, Pod> pods_;           ///< by home UID
   std::map<std::string, std::string> owner_;  ///< delegate UID -> home UID
+  std::set<std::string> copies_;              ///< Secrets that bridges made, by UID
   std::map<const Target*, Service> services_;
   bool home_went_back_ = false;
 };

@@ -25,6 +25,7 @@ std::vector<std::string> Checker::unsettled(const Target* except) {
   settledPods(found, except);
   for (const auto& target : world_.targets) {
     if (target.get() == except) continue;
+    settledCopy(found, *target);
     const auto node = world_.home.find(kube::kNodes, "", target->node);
     if (!node) {
       found.push_back("progress: the node " + target->node + " is not registered");
@@ -72,9 +73,14 @@ void Checker::settledPods(std::vector<std::string>& found, const Target* except)
     if (isActive(pod) && known.live.empty() && world_.first.store->lastError(uid).empty()) {
       found.push_back("progress: " + uid + " has no delegate, and `status` says nothing of it");
     }
-    if (known.live.empty() || !isActive(pod)) continue;
+    if (known.live.empty()) continue;
     const auto delegate = target.cluster.findPodByUid(*known.live.begin());
     if (!delegate) continue;
+    if (!isActive(pod)) {
+      if (!isActive(delegate->json())) continue;
+      found.push_back("no resurrection: " + uid + " has ended, and its delegate goes on");
+      continue;
+    }
     for (const char* field : {"phase", "podIP"}) {
       const std::string home = json::str(pod, {"status", field});
       const std::string there = json::str(delegate->json(), {"status", field});
@@ -88,6 +94,22 @@ void Checker::settledPods(std::vector<std::string>& found, const Target* except)
   }
 }
 
+/// A copy is there for as long as a pod of home's refers to the Secret, and says what that says.
+void Checker::settledCopy(std::vector<std::string>& found, Target& target) {
+  const auto copy = target.cluster.find(kube::kSecrets, "work", World::kSecret);
+  if (!copy || !copies_.contains(copy->uid())) return;
+  bool used = false;
+  for (const auto& pod : world_.home.podsIn("work")) {
+    const bool here = json::str(pod->json(), {"spec", "nodeName"}) == target.node;
+    used |= here && pod->raw()->raw.find("secretKeyRef") != std::string::npos;
+  }
+  if (!used) found.push_back("no orphan: a copy of a Secret is left that nobody refers to");
+  const auto original = world_.home.find(kube::kSecrets, "work", World::kSecret);
+  if (used && original && json::at(original->json(), "data") != json::at(copy->json(), "data")) {
+    found.push_back("no lie: the copy of a Secret says what home's does not");
+  }
+}
+
 void Checker::checkSettled(const Target* except) {
   for (const auto& what : unsettled(except)) violations_.push_back(what);
   if (world_.first.store->holds(world_.secret)) {
@@ -95,10 +117,24 @@ void Checker::checkSettled(const Target* except) {
   }
 }
 
+void Checker::checkGone(const std::string& home_uid) {
+  const auto pod = world_.home.findPodByUid(home_uid);
+  if (!pod || !pods_[home_uid].live.empty()) return;
+  const auto node =
+      world_.home.find(kube::kNodes, "", json::str(pod->json(), {"spec", "nodeName"}));
+  // Somebody else answers in the target's place, or the brake holds: then proof has to wait.
+  if (!node || condition(node->json(), "TargetReachable") != "True") return;
+  if (condition(node->json(), "MassLoss") == "True") return;
+  violate("no early goodbye", home_uid + " is still there, and its delegate is long gone");
+}
+
 void Checker::checkTold(const Target& target) {
   const auto node = world_.home.find(kube::kNodes, "", target.node);
   if (node && condition(node->json(), "Ready") == "True") {
-    violate("no lie", "the node " + target.node + " is shown as Ready, and nobody reaches it");
+    const bool said = condition(node->json(), "TargetReachable") == "False";
+    if (!said || !world_.hold) {
+      violate("no lie", "the node " + target.node + " is shown as Ready, and nobody reaches it");
+    }
   }
   for (const auto& pod : world_.home.all(kube::kPods)) {
     const bool here = json::str(pod->json(), {"spec", "nodeName"}) == target.node;

@@ -26,6 +26,7 @@ constexpr std::array<KindInfo, kKinds> kInfo{{
     {"fail a pod at home", 2},
     {"edit a status at home", 3},
     {"hold a pod by a finalizer", 2},
+    {"write or delete the Secret", 3},
     {"end containers", 10},
     {"evict a delegate", 4},
     {"delete a delegate", 5},
@@ -33,6 +34,7 @@ constexpr std::array<KindInfo, kKinds> kInfo{{
     {"take the labels off a delegate", 4},
     {"replace a delegate by a foreign pod", 3},
     {"run a foreign pod", 3},
+    {"meddle with the Secret's copy", 2},
     {"delete the namespace in the target", 1},
     {"lose many delegates", 1},
     {"end containers slowly", 2},
@@ -51,6 +53,7 @@ constexpr std::array<KindInfo, kKinds> kInfo{{
     {"compact", 4},
     {"tell of a deletion that was none", 4},
     {"an outage", 1},
+    {"an orderly end", 1},
     {"crash", 6},
     {"crash soon", 16},
     {"start the bridge", 10},
@@ -77,6 +80,7 @@ class Drawer {
   Script draw() {
     chooseCompany();
     script_.long_settling = below(24) == 0;
+    script_.hold = below(4) == 0;
     if (below(10) == 0) script_.names = 14 + below(6);
     for (std::size_t i = 0; i < kKinds; ++i) {
       constexpr std::array<unsigned, 5> kExaggeration{0, 1, 1, 2, 4};

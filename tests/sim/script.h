@@ -20,6 +20,7 @@ enum class Kind {
   kFailPodAtHome,
   kEditStatusAtHome,
   kHoldByFinalizer,
+  kWriteSecret,
   // People and programs in the target.
   kEndContainers,
   kEvict,
@@ -28,6 +29,7 @@ enum class Kind {
   kDisownDelegate,
   kReplaceDelegate,
   kMakeForeignPod,
+  kMeddleWithCopy,
   kDeleteNamespace,
   kLoseMany,
   kSlowDeletions,
@@ -47,6 +49,7 @@ enum class Kind {
   kCompact,
   kPhantomDelete,
   kOutage,
+  kOrderlyEnd,
   // The bridge.
   kCrash,
   kCrashSoon,
@@ -90,6 +93,7 @@ struct Script {
   Company company = Company::kNobody;
   std::size_t names = 5;  ///< pods pod-0, pod-1, …
   bool long_settling = false;
+  bool hold = false;  ///< clusters are joined with --when-unreachable=hold
   std::vector<Action> actions;
 };
 

@@ -36,8 +36,8 @@ void SimStore::open() {
   database_ = std::move(*database);
 }
 
-void SimStore::crash() {
-  if (!database_) return;
+void SimStore::crash(bool copied) {
+  if (!database_ || !copied) return;
   const fs::path before = folder_ / std::to_string(generation_);
   const fs::path after = folder_ / std::to_string(++generation_);
   fs::create_directories(after);

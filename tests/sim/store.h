@@ -11,8 +11,7 @@
 
 namespace vkb::sim {
 
-/// The product's SQLite store in a folder of memory (/dev/shm), which a crash leaves as it is at
-/// that moment: the files are copied while the connection is open, as kill -9 leaves them.
+/// The product's SQLite store in a folder of memory (/dev/shm).
 class SimStore final : public PodRecordStore, public state::DependencyStore {
  public:
   /// `step` is called before and after each write; it may throw: the program dies there.
@@ -21,7 +20,9 @@ class SimStore final : public PodRecordStore, public state::DependencyStore {
 
   /// Opens what is on disk; for each start of a bridge.
   void open();
-  void crash();
+  /// `copied`: the files are copied while the connection is open, as kill -9 leaves them. Else the
+  /// connection goes on: every write is a transaction of its own, so that only SQLite could tell.
+  void crash(bool copied);
   /// The file is lost, and with it what only it knew.
   void lose();
 

@@ -24,19 +24,28 @@ class Handle final : public kube::WatchHandle {
 class SimClient final : public kube::Client {
  public:
   SimClient(World::Watching& watching, test::FakeCluster& cluster, const std::string& actor)
-      : watching_(watching), cluster_(cluster), inner_(cluster.client(actor)) {}
+      : watching_(watching), cluster_(cluster), actor_(actor), inner_(cluster.client(actor)) {}
 
   Result<std::optional<Json>> get(const kube::Resource& resource, const std::string& ns,
                                   const std::string& name) override {
-    return inner_->get(resource, ns, name);
+    auto found = inner_->get(resource, ns, name);
+    if (found && *found && resource.plural == "pods") {
+      watching_.note(actor_, *json::makeObject(**found));
+    }
+    return found;
   }
   Result<json::RawList> list(const kube::Resource& resource,
                              const kube::ListOptions& options) override {
-    return inner_->list(resource, options);
+    auto found = inner_->list(resource, options);
+    if (!found || resource.plural != "pods") return found;
+    for (const auto& item : found->items) watching_.note(actor_, *item);
+    return found;
   }
   Result<std::string> getRaw(const std::string& path) override { return inner_->getRaw(path); }
   Result<Json> create(const kube::Resource& resource, const std::string& ns, const Json& object,
                       const std::string& name, const std::string& subresource) override {
+    const bool delegate = resource.plural == "pods" && subresource.empty();
+    if (delegate && watching_.on_post) watching_.on_post(actor_, object);
     return inner_->create(resource, ns, object, name, subresource);
   }
   Result<Json> patch(const kube::Resource& resource, const std::string& ns, const std::string& name,
@@ -55,8 +64,8 @@ class SimClient final : public kube::Client {
   std::unique_ptr<kube::WatchHandle> watch(const kube::Resource& resource,
                                            const kube::WatchOptions& options,
                                            kube::WatchHandler& handler) override {
-    auto open =
-        std::make_shared<Open>(handler, std::string(resource.plural), options.field_selector);
+    auto open = std::make_shared<Open>(watching_, actor_, handler, std::string(resource.plural),
+                                       options.field_selector);
     auto handle = std::make_unique<Handle>(open);
     auto& watches = watching_.watches;
     std::erase_if(watches, [](const auto& watch) { return watch.second.expired(); });
@@ -68,6 +77,7 @@ class SimClient final : public kube::Client {
  private:
   World::Watching& watching_;
   test::FakeCluster& cluster_;
+  const std::string actor_;
   const std::unique_ptr<kube::Client> inner_;
 };
 
@@ -76,6 +86,21 @@ class SimClient final : public kube::Client {
 std::unique_ptr<kube::Client> World::Watching::client(test::FakeCluster& cluster,
                                                       const std::string& actor) {
   return std::make_unique<SimClient>(*this, cluster, actor);
+}
+
+void World::Watching::note(const std::string& actor, const json::Object& pod) {
+  for (const char* end : {"\"phase\":\"Failed\"", "\"phase\":\"Succeeded\""}) {
+    if (pod.raw.find(end) != std::string::npos) told_of_end.emplace(actor, pod.uid);
+  }
+}
+
+bool World::Watching::isWatching(const test::FakeCluster& cluster, const std::string& actor) const {
+  for (const auto& [watched, weak] : watches) {
+    const auto open = weak.lock();
+    if (!open || watched != &cluster || open->actor != actor || open->plural != "pods") continue;
+    if (open->handler != nullptr) return true;
+  }
+  return false;
 }
 
 void World::tellDeleted(test::FakeCluster& cluster, const test::VersionPtr& object) {

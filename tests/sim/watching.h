@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,18 +15,32 @@ namespace vkb::sim {
 struct World::Watching {
   /// One open watch. Shared by its handle and, during a call, by that call.
   struct Open final : kube::WatchHandler {
-    Open(kube::WatchHandler& h, std::string p, std::string f)
-        : handler(&h), plural(std::move(p)), field_selector(std::move(f)) {}
+    Open(Watching& w, std::string a, kube::WatchHandler& h, std::string p, std::string f)
+        : watching(w),
+          actor(std::move(a)),
+          handler(&h),
+          plural(std::move(p)),
+          field_selector(std::move(f)) {}
     void onEvent(json::RawEvent event) override {
+      watching.note(actor, *event.object);
       if (handler != nullptr) handler->onEvent(std::move(event));
     }
     void onClosed(Status status) override {
       if (auto* told = std::exchange(handler, nullptr)) told->onClosed(std::move(status));
     }
+    Watching& watching;
+    const std::string actor;
     kube::WatchHandler* handler;  ///< null: closed
     const std::string plural, field_selector;
   };
   std::vector<std::pair<const test::FakeCluster*, std::weak_ptr<Open>>> watches;
+  std::function<void(const std::string& actor, const Json& delegate)> on_post;
+
+  /// Who has been told by a server that which pod (UID) has ended.
+  std::set<std::pair<std::string, std::string>> told_of_end;
+  void note(const std::string& actor, const json::Object& pod);
+  /// Has this actor an open watch on the pods there?
+  bool isWatching(const test::FakeCluster& cluster, const std::string& actor) const;
 
   std::unique_ptr<kube::Client> client(test::FakeCluster& cluster, const std::string& actor);
 };

@@ -94,10 +94,22 @@ class World {
   Target& targetOf(const std::string& node);
   /// Of whom this actor is an incarnation; null pointer: not of a bridge.
   Installation* installationOf(const std::string& actor);
-  /// What must never be seen outside of its Secret.
+  /// Name of the Secret at home that some pods refer to.
+  static constexpr const char* kSecret = "s";
+  void addSecret(test::FakeCluster& cluster);
+  /// What must never be seen outside of its Secret and that one's copies.
   const std::string secret;
   /// Was it logged?
   bool leaked() const;
+
+  /// `observer` hears of every delegate that a bridge posts, before anything becomes of the
+  /// request.
+  void onPost(std::function<void(const std::string& actor, const Json& delegate)> observer);
+  /// Has this bridge been told that the home pod has ended, or no reason to trust what it was told?
+  bool mustKnowOfEnd(const std::string& actor, const std::string& home_uid);
+  void forgetWhoKnows();
+  /// What a bridge does when a target cannot be reached.
+  const bool hold;
 
   struct Watching;  ///< clients whose watches can be made to lie
 
@@ -121,6 +133,7 @@ class World {
   };
   std::vector<Trigger> triggers_;
   bool late_writes_arrive_ = false;
+  int crashes_ = 0;
 };
 
 /// Is there anything in this pod that says that its containers were started?
