@@ -7,6 +7,11 @@ load() { "$build/vk-load" "$@"; }
 
 # figure KEY VALUE: one measured figure of one round.
 figure() {
+  if [[ -z ${2:-} || $2 == null ]]; then
+    note "$1: not measured"
+    unmeasured+=" $1"
+    return
+  fi
   printf '{"key":"%s","value":%s}\n' "$1" "$2" >>"$figures"
   note "$1 = $2"
 }

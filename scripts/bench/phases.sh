@@ -101,12 +101,12 @@ phase_steady() {
   target_kubectl get --raw /metrics >"$work/target-after"
   for step in create reflect; do
     key=$(difference "$work/before" "$work/after" pod_event_to_request_seconds "request=$step")
-    for p in p50 p95 p99; do figure "${step}_$p:$rate" "$(jq "1000 * .$p" <<<"$key")"; done
+    for p in p50 p95 p99; do figure "${step}_$p:$rate" "$(jq ".$p | if . then 1000 * . else empty end" <<<"$key")"; done
   done
   key=$(difference "$work/target-before" "$work/target-after" apiserver_request_duration_seconds verb=POST resource=pods subresource=)
-  figure "post_server_p99:$rate" "$(jq '1000 * .p99' <<<"$key")"
+  figure "post_server_p99:$rate" "$(jq '.p99 | if . then 1000 * . else empty end' <<<"$key")"
   key=$(difference "$work/home-before" "$work/home-after" apiserver_request_duration_seconds verb=PATCH resource=pods subresource=status)
-  figure "patch_server_p99:$rate" "$(jq '1000 * .p99' <<<"$key")"
+  figure "patch_server_p99:$rate" "$(jq '.p99 | if . then 1000 * . else empty end' <<<"$key")"
   bridged --pods $((rate * steady_seconds)) --only remove >/dev/null
   bridge_down
 }
