@@ -17,6 +17,35 @@ using std::chrono::seconds;
 /// Longer than any backoff, attempt window or brake.
 constexpr minutes kSettled{25};
 
+/// Tasks at one and the same moment. More of them are retries without a pause.
+constexpr std::size_t kBusy = 20'000;
+
+/// Thrown out of the executor: it would never come to an end.
+struct Restless {};
+
+/// Counts the steps of a world, and ends a run whose tasks keep each other busy while no time
+/// passes. Outlives the world.
+class StepCounter {
+ public:
+  explicit StepCounter(std::size_t& steps) : steps_(steps) {}
+
+  void watch(World& world) {
+    world.runtime.executor.afterEach([this, &clock = world.runtime.clock] { count(clock.now()); });
+  }
+
+ private:
+  void count(TimePoint now) {
+    ++steps_;
+    if (now != moment_) busy_ = 0;
+    moment_ = now;
+    if (++busy_ > kBusy) throw Restless();
+  }
+
+  std::size_t& steps_;
+  TimePoint moment_{};
+  std::size_t busy_ = 0;
+};
+
 /// Waits until nothing is left to wish for, then as long as a fence or a retry may still take.
 void settle(World& world, Checker& checker, bool patient) {
   const Target* except = world.broken;
@@ -41,11 +70,9 @@ std::string invariantOf(const RunResult& result) {
 
 }  // namespace
 
-RunResult run(const Script& script) {
-  RunResult result;
-  World world(script);
-  world.runtime.executor.afterEach([&result] { ++result.steps; });
-  Checker checker(world);
+namespace {
+
+void runIn(World& world, Checker& checker, const Script& script, RunResult& result) {
   Actions actions(world, checker, script);
   if (script.company == Company::kBrokenTarget) world.breakSecondTarget(script.seed);
   world.start(world.first);
@@ -65,7 +92,23 @@ RunResult run(const Script& script) {
     world.mendBrokenTarget();
     settle(world, checker, false);
   }
-  result.violations = checker.violations();
+}
+
+}  // namespace
+
+RunResult run(const Script& script) {
+  RunResult result;
+  StepCounter counter(result.steps);
+  World world(script);
+  counter.watch(world);
+  Checker checker(world);
+  try {
+    runIn(world, checker, script, result);
+    result.violations = checker.violations();
+  } catch (const Restless&) {
+    result.violations = checker.violations();
+    result.violations.emplace_back("progress: tasks keep each other busy and no time passes");
+  }
   result.delegates = checker.delegatesMade();
   return result;
 }
