@@ -88,6 +88,11 @@ class PodLifecycleHandler {
   virtual ProviderPod peekPod(const Json* pod, const std::string& home_uid,
                               const PodRecord* record) = 0;
 
+  /// A number that differs whenever peekPod or getPodStatus may say something else about the pod
+  /// made for this home UID, so that nothing is looked at twice; 0: not known, it is always looked
+  /// at. From memory, cheap, any thread.
+  virtual std::uint64_t podVersion(const std::string& /*home_uid*/) { return 0; }
+
   /// A read that proves: asks the source of truth by name. Absent is absent; an error is no proof.
   virtual Result<ProviderPod> getPod(const PodRecord& record) = 0;
 

@@ -1,11 +1,13 @@
 #include "bridge/target_pods.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
 #include "base/protections.h"
 #include "bridge/forge.h"
 #include "bridge/names.h"
+#include "bridge/slim_pod.h"
 #include "json/json.h"
 
 namespace vkb::bridge {
@@ -79,7 +81,8 @@ void TargetPods::remember(const std::string& delegate_uid, const std::string& ho
   recorded_[delegate_uid] = home_uid;
 }
 
-void TargetPods::learn(const json::ObjectPtr& object, const std::string& home_uid) {
+void TargetPods::learn(const json::ObjectPtr& whole, const std::string& home_uid) {
+  const json::ObjectPtr object = slimDelegate(*whole);
   bool usage;
   {
     std::lock_guard lock(mutex_);
@@ -112,6 +115,41 @@ void TargetPods::subtractForeign(const std::string& node, Resources& of) const {
   subtract(of, foreign_.on(node));
 }
 
+std::uint64_t TargetPods::versionOf(const std::string& home_uid) const {
+  std::lock_guard lock(mutex_);
+  const auto all = by_home_uid_.find(home_uid);
+  if (all == by_home_uid_.end()) return 0;
+  std::uint64_t newest = 0;
+  for (const std::string& uid : all->second) {
+    newest = std::max(newest, delegates_.at(uid).version);
+  }
+  return newest;
+}
+
+void TargetPods::touch(const std::string& home_uid) {
+  std::lock_guard lock(mutex_);
+  const auto all = by_home_uid_.find(home_uid);
+  if (all == by_home_uid_.end()) return;
+  for (const std::string& uid : all->second) delegates_.at(uid).version = ++version_;
+}
+
+json::ObjectPtr TargetPods::slim(json::ObjectPtr object) const {
+  bool ours = object->raw.find(kLabelHomeUid) != std::string::npos;
+  if (!ours) {
+    std::lock_guard lock(mutex_);
+    ours = recorded_.contains(object->uid) || delegates_.contains(object->uid);
+  }
+  return ours ? slimDelegate(*object) : slimForeign(*object);
+}
+
+json::ObjectPtr TargetPods::take(json::ObjectPtr item) {
+  json::ObjectPtr small = slim(std::move(item));
+  std::lock_guard lock(mutex_);
+  const auto held = delegates_.find(small->uid);
+  const bool same = held != delegates_.end() && held->second.pod->raw == small->raw;
+  return same ? held->second.pod : small;
+}
+
 void TargetPods::replace(std::vector<json::ObjectPtr> items) {
   std::vector<std::string> changed;
   bool usage = false;
@@ -138,6 +176,7 @@ void TargetPods::replace(std::vector<json::ObjectPtr> items) {
 }
 
 void TargetPods::upsert(json::ObjectPtr object) {
+  object = slim(std::move(object));
   std::string changed;
   bool usage;
   {
@@ -149,6 +188,7 @@ void TargetPods::upsert(json::ObjectPtr object) {
 }
 
 void TargetPods::remove(json::ObjectPtr object) {
+  object = slim(std::move(object));
   std::string changed;
   bool usage;
   {
@@ -166,6 +206,10 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& object) {
   const auto known = delegates_.find(object->uid);
   const auto recorded = recorded_.find(object->uid);
   const bool ours_by_uid = known != delegates_.end() || recorded != recorded_.end();
+  // A list that tells nothing new, of many thousands perhaps.
+  if (known != delegates_.end() && !known->second.gone && known->second.pod->raw == object->raw) {
+    return "";
+  }
   // Most pods of a target are not ours: the label's name is looked for before a DOM is made.
   const bool may_be_labelled = object->raw.find(kLabelHomeUid) != std::string::npos;
   const Json pod = object->parse();
@@ -191,7 +235,8 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& object) {
               .home_uid = home_uid,
               .labelled = label == home_uid,
               .rekeyed = rekeyed,
-              .observed = clock_.now()};
+              .observed = clock_.now(),
+              .version = ++version_};
   by_place_[object->key()] = object->uid;
   return home_uid;
 }
@@ -205,6 +250,7 @@ std::string TargetPods::removeLocked(const std::string& uid, const json::ObjectP
   delegate.gone = true;
   delegate.gone_seen = seen && isBeingDeleted(delegate.pod);
   delegate.observed = clock_.now();
+  delegate.version = ++version_;
   const auto place = by_place_.find(delegate.pod->key());
   if (place != by_place_.end() && place->second == uid) by_place_.erase(place);
   return delegate.home_uid;

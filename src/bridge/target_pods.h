@@ -18,7 +18,7 @@ namespace vkb::bridge {
 class TargetPods final : public kube::ReflectorSink {
  public:
   struct Delegate {
-    json::ObjectPtr pod;  ///< last version seen
+    json::ObjectPtr pod;  ///< last version seen, without most of its spec: see slimDelegate()
     std::string home_uid;
     bool labelled = true;  ///< our labels are on it (else only its recorded UID says it is ours)
     /// Made with re-keyed labels? Nothing where forge's note on it was edited away before we saw
@@ -27,6 +27,7 @@ class TargetPods final : public kube::ReflectorSink {
     bool gone = false;       ///< no longer there; kept for its last words until forget()
     bool gone_seen = false;  ///< its DELETED came, after a deletionTimestamp
     TimePoint observed{};
+    std::uint64_t version = 0;  ///< counts what was learnt of any of them
   };
   struct Options {
     std::string home_id, node;
@@ -50,12 +51,17 @@ class TargetPods final : public kube::ReflectorSink {
   /// records know, and after each create.
   void remember(const std::string& delegate_uid, const std::string& home_uid);
   /// A GET found this delegate of a home pod. Where the watch told of it already, that is newer.
-  void learn(const json::ObjectPtr& object, const std::string& home_uid);
+  void learn(const json::ObjectPtr& whole, const std::string& home_uid);
   /// Nobody asks for this delegate any more.
   void forget(const std::string& delegate_uid);
   /// Takes what others' pods use of this node of the target off `of`.
   void subtractForeign(const std::string& node, Resources& of) const;
+  /// Another number after every change of what find() says for this home pod; 0: it says nothing.
+  std::uint64_t versionOf(const std::string& home_uid) const;
+  /// Another number, although nothing changed here: something else did that goes with it.
+  void touch(const std::string& home_uid);
 
+  json::ObjectPtr take(json::ObjectPtr item) override;
   void replace(std::vector<json::ObjectPtr> items) override;
   void upsert(json::ObjectPtr object) override;
   void remove(json::ObjectPtr object) override;
@@ -64,6 +70,8 @@ class TargetPods final : public kube::ReflectorSink {
   /// Both return what to call once the lock is released.
   std::string upsertLocked(const json::ObjectPtr& object);
   std::string removeLocked(const std::string& uid, const json::ObjectPtr& last, bool seen);
+  /// As it is to be held: small.
+  json::ObjectPtr slim(json::ObjectPtr object) const;
   void eraseLocked(const std::string& delegate_uid);
   void notify(const std::vector<std::string>& home_uids, bool usage_changed);
 
@@ -77,6 +85,7 @@ class TargetPods final : public kube::ReflectorSink {
   std::unordered_map<std::string, std::string> recorded_;  ///< delegate UID -> home UID
   ForeignUsage foreign_;
   bool usage_changed_ = false;
+  std::uint64_t version_ = 0;
 };
 
 }  // namespace vkb::bridge

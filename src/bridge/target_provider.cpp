@@ -49,7 +49,11 @@ TargetProvider::TargetProvider(Deps deps, Options options)
                      .node = options_.node,
                      .pods = options_.cluster.pods,
                      .only_namespace = onlyNamespace(options_.cluster),
-                     .changed = [this](const std::string& uid) { pod_changed_(uid); },
+                     .changed =
+                         [this](const std::string& uid) {
+                           pods_.touch(uid);
+                           pod_changed_(uid);
+                         },
                      .on_mass_loss = options_.on_mass_loss}),
       pod_reflector_(deps.runtime, deps.target, pods_, deps.logger,
                      {.resource = kube::kPods,
@@ -335,6 +339,10 @@ ProviderPod TargetProvider::peekPod(const Json* pod, const std::string& home_uid
   return {};
 }
 
+std::uint64_t TargetProvider::podVersion(const std::string& home_uid) {
+  return pods_.versionOf(home_uid);
+}
+
 Result<ProviderPod> TargetProvider::getPod(const PodRecord& record) {
   // Before the GET, so that an end that the watch tells of meanwhile is not missed.
   if (!record.provider_uid.empty()) pods_.remember(record.provider_uid, record.uid);
@@ -354,10 +362,12 @@ Result<Json> TargetProvider::getPodStatus(const Json& pod, const PodRecord& reco
   if (!delegate) return json::object(pod, {"status"});
   const Json there = delegate->pod->parse();
   if (!delegate->gone) warnings_.observe(pod, there);
+  const Json& generation = json::at(pod, {"metadata", "generation"});
   return reflect(pod, there,
                  {.host_ip = options_.host_ip,
                   .hide_pod_ips = options_.cluster.pods.hide_pod_ips,
-                  .inputs_hash = inputsHash(pod)});
+                  // Needed for the generation alone, which older servers do not count for pods.
+                  .inputs_hash = generation.is_null() ? "" : inputsHash(pod)});
 }
 
 std::vector<ProviderPod> TargetProvider::getPods() {

@@ -84,6 +84,7 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
                          std::optional<std::int64_t> grace_seconds) override;
   ProviderPod peekPod(const Json* pod, const std::string& home_uid,
                       const PodRecord* record) override;
+  std::uint64_t podVersion(const std::string& home_uid) override;
   Result<ProviderPod> getPod(const PodRecord& record) override;
   Result<Json> getPodStatus(const Json& pod, const PodRecord& record) override;
   std::vector<ProviderPod> getPods() override;

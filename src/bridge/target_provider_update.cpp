@@ -50,7 +50,11 @@ Result<void> TargetProvider::updatePod(const Json& pod, const PodRecord& record)
   const PodPlace place{record.place_ns, record.place_name};
   const bool rekey = rekeysLabels(record.uid, record.provider_uid, place);
   ForgeContext context = forgeContext(record, namespace_uid, rekey);
-  const Json there = delegate->pod->parse();
+  const auto read = deps_.target.get(kube::kPods, place.ns, place.name);
+  if (!read) return failure(read.error());
+  // Gone meanwhile, or another: its watch tells.
+  if (!*read || json::str(**read, {"metadata", "uid"}) != delegate->pod->uid) return {};
+  const Json& there = **read;
   const Result<void> contained = updateContainers(pod, there, context);
   if (const auto patch = updatePatch(pod, there, context, contained.has_value())) {
     auto answer = deps_.target.patch(kube::kPods, place.ns, place.name,

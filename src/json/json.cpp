@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "json/fast_parse.h"
 #include "json/scan.h"
 
 namespace vkb::json {
@@ -75,6 +76,7 @@ Result<Json> parse(std::string_view text) {
     return invalid("the document is not JSON that can be read: nested more than " +
                    std::to_string(kMaxNesting) + " levels");
   }
+  if (auto value = fastParse(text)) return std::move(*value);
   // The parser's own exception quotes the content; the byte is all that is taken from it.
   try {
     return Json::parse(text);

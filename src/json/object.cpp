@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "json/fast_parse.h"
 #include "json/json.h"
 #include "json/scan.h"
 
@@ -99,8 +100,81 @@ ObjectPtr indexed(const dom::element& element, std::string_view raw) {
 }  // namespace
 
 Json Object::parse() const {
+  if (auto value = fastParse(raw)) return std::move(*value);
   Json value = Json::parse(raw, nullptr, false);
   return value.is_discarded() ? Json() : value;
+}
+
+namespace {
+
+/// False: a number that only the slower parser can tell about.
+bool convert(const dom::element& element, Json& value);
+
+bool convertObject(const dom::element& element, Json& value) {
+  value = Json::object();
+  auto& members = value.get_ref<Json::object_t&>();
+  for (const auto& [key, member] : dom::object(element)) {
+    // A doubled key's last value counts, as with nlohmann's parser.
+    if (!convert(member, members[std::string(key)])) return false;
+  }
+  return true;
+}
+
+bool convertArray(const dom::element& element, Json& value) {
+  value = Json::array();
+  auto& entries = value.get_ref<Json::array_t&>();
+  const dom::array array(element);
+  entries.resize(array.size());
+  std::size_t i = 0;
+  for (const dom::element& entry : array) {
+    // Beyond what simdjson counts, size() is not exact.
+    if (i == entries.size()) entries.emplace_back();
+    if (!convert(entry, entries[i++])) return false;
+  }
+  return true;
+}
+
+bool convert(const dom::element& element, Json& value) {
+  switch (element.type()) {
+    case dom::element_type::OBJECT:
+      return convertObject(element, value);
+    case dom::element_type::ARRAY:
+      return convertArray(element, value);
+    case dom::element_type::STRING:
+      value = std::string(std::string_view(element));
+      return true;
+    case dom::element_type::INT64: {
+      const std::int64_t number(element);
+      // nlohmann's parser makes signed numbers of negative ones only.
+      if (number < 0) {
+        value = number;
+      } else {
+        value = static_cast<std::uint64_t>(number);
+      }
+      return true;
+    }
+    case dom::element_type::UINT64:
+      value = std::uint64_t(element);
+      return true;
+    case dom::element_type::DOUBLE:
+      return false;
+    case dom::element_type::BOOL:
+      value = bool(element);
+      return true;
+    case dom::element_type::NULL_VALUE:
+      value = nullptr;
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<Json> fastParse(std::string_view text) {
+  const Document document(text);
+  Json value;
+  if (document.error != simdjson::SUCCESS || !convert(document.root, value)) return std::nullopt;
+  return value;
 }
 
 namespace {

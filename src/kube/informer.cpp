@@ -119,7 +119,7 @@ void Informer::replace(std::vector<json::ObjectPtr> items) {
       if (base::protects(base::Protection::kRelistDiff)) addChange(changes, before, nullptr);
     }
     for (const json::ObjectPtr& after : by_name_) {
-      // The very same object where nothing changed: held() saw to that. A server restored from a
+      // The very same object where nothing changed: take() saw to that. A server restored from a
       // backup may have given an old version's number to another content.
       const json::ObjectPtr before = by_name.get(ByName::of(*after));
       if (before != after) addChange(changes, before, after);
@@ -135,7 +135,10 @@ void Informer::replace(std::vector<json::ObjectPtr> items) {
   for (const auto& callback : callbacks) callback();
 }
 
-json::ObjectPtr Informer::held(const json::Object& object) { return byUid(object.uid); }
+json::ObjectPtr Informer::take(json::ObjectPtr item) {
+  json::ObjectPtr held = byUid(item->uid);
+  return held && held->raw == item->raw ? held : item;
+}
 
 void Informer::upsert(json::ObjectPtr object) {
   std::vector<Change> changes;

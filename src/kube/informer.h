@@ -40,7 +40,7 @@ class Informer final : public ObjectCache, private ReflectorSink {
 
  private:
   void replace(std::vector<json::ObjectPtr> items) override;
-  json::ObjectPtr held(const json::Object& object) override;
+  json::ObjectPtr take(json::ObjectPtr item) override;
   void upsert(json::ObjectPtr object) override;
   void remove(json::ObjectPtr object) override;
 

@@ -123,16 +123,13 @@ void Reflector::Impl::retryNow() {
 }
 
 void Reflector::Impl::list() {
-  const auto take_held = [this](std::vector<json::ObjectPtr>& page) {
+  const auto take = [this](std::vector<json::ObjectPtr>& page) {
     calls_.pass([&] {
-      for (json::ObjectPtr& item : page) {
-        json::ObjectPtr held = sink_.held(*item);
-        if (held && held->raw == item->raw) item = std::move(held);
-      }
+      for (json::ObjectPtr& item : page) item = sink_.take(std::move(item));
     });
   };
   auto all = listAllWhile(
-      client_, options_.resource, options_.list, [this] { return !calls_.closed(); }, take_held);
+      client_, options_.resource, options_.list, [this] { return !calls_.closed(); }, take);
   if (calls_.closed()) return;
   if (!all) return failed(all.error(), &Impl::list);
   VKB_LOG(logger_, Debug, "listed", {"what", options_.name}, {"items", all->items.size()},

@@ -16,10 +16,10 @@ class ReflectorSink {
   virtual ~ReflectorSink() = default;
   /// The complete state: what the sink holds and is not in `items` has gone while nobody looked.
   virtual void replace(std::vector<json::ObjectPtr> items) = 0;
-  /// What the sink holds in this one's place, or null. A list takes it over where both are the very
-  /// same bytes, page by page, so that a relist does not hold everything twice. Comes between the
-  /// calls of the others.
-  virtual json::ObjectPtr held(const json::Object&) { return nullptr; }
+  /// What goes into `items` for one of a list, asked page by page, so that no list holds everything
+  /// twice or more of it than is wanted: the item itself, what the sink holds in its place where
+  /// both are the very same bytes, or a smaller one. Comes between the calls of the others.
+  virtual json::ObjectPtr take(json::ObjectPtr item) { return item; }
   virtual void upsert(json::ObjectPtr object) = 0;
   /// `object` is the last version.
   virtual void remove(json::ObjectPtr object) = 0;

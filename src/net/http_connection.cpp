@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/write_stamp.h"
 #include "net/http_head.h"
 #include "net/transport_errors.h"
 
@@ -69,6 +70,7 @@ tl::expected<HttpResponse, ExchangeFailure> HttpConnection::exchange(
     }
     return tl::unexpected(std::move(failed));
   }
+  base::noteRequestWritten(std::chrono::steady_clock::now());
   auto answer = readHead(for_head, deadline, timeout);
   was_used_ = true;
   return answer;

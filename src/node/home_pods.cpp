@@ -16,7 +16,7 @@ using base::protects;
 
 /// resourceVersions of one resource are comparable numbers (KEP-5504; true of every etcd-backed
 /// server). Unreadable: 0, so that the cache wins.
-std::uint64_t version(const std::string& text) {
+std::uint64_t numberOf(const std::string& text) {
   std::uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
@@ -39,6 +39,24 @@ bool isOtherPod(const Status& status) {
   return false;
 }
 
+/// Is everything in `after` as it was, but for status, version and these annotations?
+bool sameButFor(const Json& annotations, const Json& before, const Json& after) {
+  if (json::at(before, "spec") != json::at(after, "spec")) return false;
+  const auto rest = [&](const Json& pod) {
+    Json metadata = json::object(pod, {"metadata"});
+    metadata.erase("resourceVersion");
+    metadata.erase("managedFields");
+    for (const auto& [key, unused] : json::object(annotations, {}).items()) {
+      const auto there = metadata.find("annotations");
+      if (there == metadata.end() || !there->is_object()) continue;
+      there->erase(key);
+      if (there->empty()) metadata.erase(there);
+    }
+    return metadata;
+  };
+  return rest(before) == rest(after);
+}
+
 }  // namespace
 
 const Json& HomePods::View::pod() const {
@@ -46,35 +64,55 @@ const Json& HomePods::View::pod() const {
   return object ? *object : absent;
 }
 
-HomePods::View HomePods::view(const std::string& uid) {
+json::ObjectPtr HomePods::newest(const std::string& uid, bool* released) {
   json::ObjectPtr newest = cache_.byUid(uid);
-  bool released = false;
-  {
-    std::lock_guard lock(mutex_);
-    const auto found = written_.find(uid);
-    if (found != written_.end()) {
-      if (!newest) {
-        written_.erase(found);
-      } else {
-        released = found->second.released;
-        const json::ObjectPtr& answer = found->second.answer;
-        if (answer && version(answer->resource_version) > version(newest->resource_version)) {
-          newest = answer;
-        }
-      }
-    }
+  std::lock_guard lock(mutex_);
+  const auto found = written_.find(uid);
+  if (found == written_.end()) return newest;
+  if (!newest) {
+    written_.erase(found);
+    return nullptr;
   }
+  *released = found->second.released;
+  const Written& written = found->second;
+  const bool ahead = written.answer && written.version > numberOf(newest->resource_version);
+  return ahead ? written.answer : newest;
+}
+
+std::uint64_t HomePods::version(const std::string& uid) {
+  bool released = false;
+  const json::ObjectPtr present = newest(uid, &released);
+  return present && !released ? numberOf(present->resource_version) : 0;
+}
+
+std::uint64_t HomePods::quietVersion(const std::string& uid) {
+  std::lock_guard lock(mutex_);
+  const auto found = written_.find(uid);
+  return found == written_.end() ? 0 : found->second.quiet;
+}
+
+HomePods::View HomePods::view(const std::string& uid) {
+  bool released = false;
+  const json::ObjectPtr newest = this->newest(uid, &released);
   if (!newest) return {};
-  View view{.state = HomePod::kActive, .object = std::make_shared<const Json>(newest->parse())};
+  View view{.state = HomePod::kActive,
+            .object = std::make_shared<const Json>(newest->parse()),
+            .bytes = newest};
   view.state = released ? HomePod::kReleased : stateOf(view.pod());
   return view;
 }
 
 void HomePods::changed(const json::ObjectPtr& before, const json::ObjectPtr& after) {
   if (!before || !after || before->uid != after->uid) return;
-  if (version(after->resource_version) >= version(before->resource_version)) return;
+  const std::uint64_t now = numberOf(after->resource_version);
   std::lock_guard lock(mutex_);
-  written_.erase(after->uid);
+  const auto found = written_.find(after->uid);
+  if (found == written_.end()) return;
+  if (now < numberOf(before->resource_version)) {
+    written_.erase(found);
+  } else if (now >= found->second.version) {
+    found->second.answer.reset();  // not kept twice
+  }
 }
 
 std::vector<std::string> HomePods::dropUnconfirmed() {
@@ -84,7 +122,7 @@ std::vector<std::string> HomePods::dropUnconfirmed() {
     const json::ObjectPtr cached = cache_.byUid(it->first);
     const json::ObjectPtr& answer = it->second.answer;
     const bool ahead =
-        answer && cached && version(answer->resource_version) > version(cached->resource_version);
+        answer && cached && it->second.version > numberOf(cached->resource_version);
     if (!ahead && !it->second.released) {
       ++it;
       continue;
@@ -95,10 +133,11 @@ std::vector<std::string> HomePods::dropUnconfirmed() {
   return dropped;
 }
 
-Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired,
-                                      const Json& annotations) {
+Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired, const Json& annotations,
+                                      Annotate annotate) {
   auto patch = podStatusPatch(pod, desired, annotations);
   if (!patch) return Told::kAlready;
+  if (annotate == Annotate::kWithStatus && !patch->contains("status")) return Told::kAlready;
   const bool new_phase = !json::at(*patch, {"status", "phase"}).is_null();
   if (new_phase) {
     (*patch)["metadata"]["resourceVersion"] = json::str(pod, {"metadata", "resourceVersion"});
@@ -110,8 +149,9 @@ Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired,
     // thing again about the same version would not help.
     std::lock_guard lock(mutex_);
     const auto found = written_.find(uid);
-    if (found != written_.end() && found->second.answer && found->second.desired_hash == hash &&
-        found->second.answer->resource_version == json::str(pod, {"metadata", "resourceVersion"})) {
+    if (found != written_.end() && found->second.version != 0 &&
+        found->second.desired_hash == hash &&
+        found->second.version == numberOf(json::str(pod, {"metadata", "resourceVersion"}))) {
       return Told::kAlready;
     }
   }
@@ -125,8 +165,18 @@ Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired,
     if (now && *now == HomePod::kAbsent) return Told::kGone;
     return failure(now ? answer.error() : now.error());
   }
+  const std::uint64_t made = numberOf(json::str(*answer, {"metadata", "resourceVersion"}));
+  // The watch may have told of it already.
+  const json::ObjectPtr cached = cache_.byUid(uid);
+  const bool told_of = cached && numberOf(cached->resource_version) >= made;
+  json::ObjectPtr object = told_of ? nullptr : json::makeObject(*answer);
+  const bool quiet = sameButFor(annotations, pod, *answer) &&
+                     !podStatusPatch(*answer, desired, annotations).has_value();
   std::lock_guard lock(mutex_);
-  written_[uid] = {.answer = json::makeObject(*answer), .desired_hash = hash};
+  written_[uid] = {.answer = std::move(object),
+                   .version = made,
+                   .quiet = quiet ? made : 0,
+                   .desired_hash = hash};
   return Told::kSent;
 }
 
@@ -149,8 +199,11 @@ Result<HomePod> HomePods::confirm(const Json& pod) {
   if (!present) return failure(present.error());
   if (!*present || json::str(**present, {"metadata", "uid"}) != uid) return HomePod::kAbsent;
   std::lock_guard lock(mutex_);
-  written_[uid].answer = json::makeObject(**present);
-  written_[uid].desired_hash = 0;
+  Written& written = written_[uid];
+  written.answer = json::makeObject(**present);
+  written.version = numberOf(written.answer->resource_version);
+  written.quiet = 0;
+  written.desired_hash = 0;
   return stateOf(**present);
 }
 

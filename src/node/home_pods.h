@@ -24,9 +24,15 @@ class HomePods {
   struct View {
     HomePod state = HomePod::kAbsent;
     std::shared_ptr<const Json> object{};
+    json::ObjectPtr bytes{};  ///< the same as it was sent; null when absent
     const Json& pod() const;  ///< null when absent
   };
   View view(const std::string& uid);
+  /// resourceVersion of what view() would give; 0 when absent or not a number.
+  std::uint64_t version(const std::string& uid);
+  /// The version that our last write made, if nothing else was new in it than what it wrote:
+  /// whoever wrote it need not look at it. 0: there was none, or there was more.
+  std::uint64_t quietVersion(const std::string& uid);
 
   /// A newer version reached the cache. One with a lower resourceVersion tells that home itself
   /// went back in time (an etcd restored from a backup): what our writes answered never happened.
@@ -48,10 +54,13 @@ class HomePods {
     kAlready,  ///< home shows it; nothing was sent
     kGone,     ///< that pod no longer exists
   };
+  /// When annotations are worth a request of their own.
+  enum class Annotate { kAlone, kWithStatus };
   /// Makes home show `desired` and `annotations` (status_patch.h). A new phase goes to the version
   /// of the pod that it was decided about, and to no other: whoever ended the pod meanwhile has the
   /// last word. Then the answer is a Conflict, and view() knows the new version.
-  Result<Told> tell(const Json& pod, const Json& desired, const Json& annotations);
+  Result<Told> tell(const Json& pod, const Json& desired, const Json& annotations,
+                    Annotate annotate = Annotate::kAlone);
 
   /// Removes the home object: DELETE with grace 0 and the UID. Gone already is success.
   Result<void> release(const Json& pod);
@@ -64,10 +73,15 @@ class HomePods {
 
  private:
   struct Written {
-    json::ObjectPtr answer;  ///< newest version that a write of ours returned
+    json::ObjectPtr answer;     ///< what our newest write returned, until the cache has it
+    std::uint64_t version = 0;  ///< of that
+    std::uint64_t quiet = 0;    ///< see quietVersion()
     std::size_t desired_hash = 0;
     bool released = false;
   };
+
+  /// Of `uid`: the newest version known, and whether we removed it.
+  json::ObjectPtr newest(const std::string& uid, bool* released);
 
   kube::Client& home_;
   kube::ObjectCache& cache_;

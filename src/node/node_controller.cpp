@@ -1,6 +1,7 @@
 #include "node/node_controller.h"
 
 #include <algorithm>
+#include <charconv>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -24,6 +25,13 @@ constexpr std::chrono::seconds kLeaseLapse{40};
 /// As a kubelet's nodeStatusReportFrequency: with leases, times alone are rarely worth a write.
 constexpr std::chrono::minutes kHeartbeat{5};
 constexpr std::chrono::seconds kPatchSpacing{2};
+
+/// resourceVersions of one resource are comparable numbers; 0 for what is none.
+std::uint64_t numberOf(const std::string& text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
 
 }  // namespace
 
@@ -90,7 +98,7 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
       if (!quiet) return fail(quiet.error());
       if (*quiet <= kLeaseLapse) return Outcome::after(kLeaseRenewal);
     }
-    auto present = deps.home.get(kube::kNodes, "", options.node);
+    auto present = readNode();
     if (!present) return fail(present.error());
     if (!*present || !isOurNode(**present, options.provider_id)) beginPinging();
     // Before the first verdict the node is only looked up, so that its lease goes on. One that
@@ -122,6 +130,19 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
                                     {.uid = json::str(found, {"metadata", "uid"})});
     if (!removed && !removed.error().isNotFound()) return removed;
     return {};
+  }
+
+  /// As our own watch and the answers of our writes know it. What they do not know, or may no
+  /// longer be so, is asked for: absence too.
+  Result<std::optional<Json>> readNode() {
+    const json::ObjectPtr seen =
+        informer && informer->isHealthy() ? informer->get("", options.node) : nullptr;
+    if (!seen) return deps.home.get(kube::kNodes, "", options.node);
+    std::lock_guard lock(mutex);
+    const bool written_later = json::str(node, {"metadata", "uid"}) == seen->uid &&
+                               numberOf(json::str(node, {"metadata", "resourceVersion"})) >
+                                   numberOf(seen->resource_version);
+    return std::optional<Json>(written_later ? node : seen->parse());
   }
 
   /// The lease's owner is the node object; one that was made anew needs its lease told.

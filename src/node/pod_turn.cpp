@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/protections.h"
+#include "base/write_stamp.h"
 #include "json/json.h"
 #include "json/time.h"
 #include "node/node_patch.h"
@@ -23,7 +24,6 @@ using Ownership = ProviderPod::Ownership;
 constexpr std::chrono::seconds kAttemptWindow = kube::kWriteCallDeadline + kube::kWriteTimeout;
 /// A cache that is behind a proof catches up within this.
 constexpr std::chrono::seconds kCacheLag{1};
-constexpr std::chrono::seconds kPreparedCheck{30};
 /// Turns that only write things down follow each other; more than this is a broken plan().
 constexpr int kMaxSteps = 5;
 
@@ -55,12 +55,17 @@ bool hasStarted(const Json& pod) {
 
 Outcome PodTurn::run() {
   for (int step = 0; step < kMaxSteps; ++step) {
+    const PodTurnContext::Seen seen = look();
+    // Most events tell of our own writes.
+    if (step == 0 && isSettled(seen)) return Outcome::done();
     const PlanInput input = observe();
     const Plan next = plan(input);
     VKB_LOG(c_.deps.logger, Debug, "pod turn", {"uid", uid_}, {"action", toString(next.action)},
             {"delegate", delegate_.place.name});
     Step done = act(next);
-    if (!done.again) return done.outcome;
+    if (done.again) continue;
+    settle(seen, next.action, done.outcome);
+    return done.outcome;
   }
   return Outcome::after(kCacheLag);
 }
@@ -72,7 +77,7 @@ PlanInput PodTurn::observe() {
   const bool present = home_.state != HomePod::kAbsent;
   delegate_ = c_.deps.provider.peekPod(present ? &home_.pod() : nullptr, uid_,
                                        record_ ? &*record_ : nullptr);
-  inputs_hash_ = present ? c_.deps.provider.inputsHash(home_.pod()) : "";
+  inputs_hash_ = present ? inputsHash() : "";
 
   PlanInput in{.home = home_.state, .delegate = delegate_, .target = target_};
   if (record_) {
@@ -179,7 +184,9 @@ PodTurn::Step PodTurn::create() {
     return fail(written.error());
   }
 
+  base::takeRequestWritten();
   const auto created = c_.deps.provider.createPod(home_.pod(), *record_);
+  if (created) measure(c_.create_delay);
   // With an answer this attempt is over. An earlier, unanswered one may still be under way.
   const bool answered = created || !created.error().isUnanswered();
   if (answered) record_->attempt_expires = earlier_attempt;
@@ -246,7 +253,16 @@ Result<void> PodTurn::reflect() {
     annotations[c_.options.delegate_annotation] =
         record_->place_ns + "/" + record_->place_name + "/" + record_->provider_uid;
   }
-  auto told = c_.homes.tell(home_.pod(), *status, annotations);
+  base::takeRequestWritten();
+  // Of a pod that never ran anything the annotation proves nothing (see rebuildRecord): it goes
+  // with the first status.
+  const auto annotate =
+      hasStarted(home_.pod()) ? HomePods::Annotate::kAlone : HomePods::Annotate::kWithStatus;
+  auto told = c_.homes.tell(home_.pod(), *status, annotations, annotate);
+  if (told && *told == HomePods::Told::kSent) {
+    told_version_ = c_.homes.quietVersion(uid_);
+    measure(c_.reflect_delay);
+  }
   if (!told) {
     if (told.error().code != 422) return failure(told.error());
     Status refused = told.error();
@@ -448,6 +464,8 @@ PodTurn::Step PodTurn::forget() {
     c_.troubles.erase(uid_);
     c_.refused.erase(uid_);
     c_.may_delete_at.erase(uid_);
+    c_.settled.erase(uid_);
+    c_.known_inputs.erase(uid_);
   }
   // A pod recreated under this name may have waited for this end.
   const std::string successor = c_.homes.uidOf(ns, name);
@@ -461,13 +479,6 @@ PodTurn::Step PodTurn::waitForAttempt(bool reflect_first) {
   }
   const auto left = record_->attempt_expires - wallNow();
   return {.outcome = Outcome::after(std::max<Duration>(left, std::chrono::milliseconds(100)))};
-}
-
-/// The provider says when to go on. Looked at again all the same: a wait must not hang on a call
-/// that never comes.
-PodTurn::Step PodTurn::waitPrepared() {
-  if (auto written = put(); !written) return fail(written.error());
-  return {.outcome = Outcome::after(kPreparedCheck)};
 }
 
 PodRecord PodTurn::freshRecord() const {

@@ -44,18 +44,39 @@ struct PodTurnContext {
   /// Home was told that nothing is known of these UIDs: once for each change of the provider's
   /// state (design §7).
   std::unordered_set<std::string> marked{};
+  /// Versions of home pod and provider's pod that a turn left nothing to do about. What else a turn
+  /// goes by changes the epoch.
+  struct Seen {
+    std::uint64_t home = 0, provided = 0, epoch = 0;
+    bool operator==(const Seen&) const = default;
+  };
+  std::unordered_map<std::string, Seen> settled{};
+  /// Home pods (printButForStatus) whose inputs were found to be those of their records (a hash of
+  /// what stands there), so that they are not worked out again in each turn.
+  struct Inputs {
+    std::size_t print = 0, recorded = 0;
+    std::uint64_t epoch = 0;
+    bool operator==(const Inputs&) const = default;
+  };
+  std::unordered_map<std::string, Inputs> known_inputs{};
+  std::uint64_t epoch = 1;
+
+  /// How long events wait for the request they lead to.
+  prometheus::Histogram &create_delay, &reflect_delay;
 };
 
 /// One turn of one home pod UID: observe, plan, act; repeated while acting only wrote things down.
 /// Lives on one executor thread for the length of the turn.
 class PodTurn {
  public:
+  /// `woken_at`: when the first of the events came that this turn is for, if that is known.
   PodTurn(PodTurnContext& context, std::string uid, ProviderState target,
-          std::string target_message)
+          std::string target_message, std::optional<TimePoint> woken_at = std::nullopt)
       : c_(context),
         uid_(std::move(uid)),
         target_(target),
-        target_message_(std::move(target_message)) {}
+        target_message_(std::move(target_message)),
+        woken_at_(woken_at) {}
 
   Outcome run();
 
@@ -65,7 +86,16 @@ class PodTurn {
     bool again = false;  ///< only wrote things down: plan once more
   };
 
+  /// What there is to see now; both versions 0 where one of them is not known.
+  PodTurnContext::Seen look();
+  bool isSettled(const PodTurnContext::Seen& seen);
+  void settle(PodTurnContext::Seen seen, Action action, const Outcome& outcome);
+  /// Notes how long the event of this turn waited for the request just sent.
+  void measure(prometheus::Histogram& delay);
+
   PlanInput observe();
+  /// Of the home pod as it is; that of the record where it is known to be the same.
+  std::string inputsHash();
   void rebuildRecord();
   Step act(const Plan& plan);
 
@@ -108,12 +138,15 @@ class PodTurn {
   const std::string uid_;
   const ProviderState target_;
   const std::string target_message_;
+  const std::optional<TimePoint> woken_at_;
 
   HomePods::View home_;
   std::optional<PodRecord> record_;
   ProviderPod delegate_;
   std::string inputs_hash_;
   bool update_failed_ = false;  ///< in this turn
+  /// What reflect() made home's version; nothing: it wrote nothing. See HomePods::quietVersion().
+  std::optional<std::uint64_t> told_version_{};
 };
 
 }  // namespace vkb::node

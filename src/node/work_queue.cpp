@@ -26,7 +26,8 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
     std::optional<Executor::TimerId> timer;
     bool backing_off = false;  ///< the timer is a failure's
     std::uint32_t attempts = 0;
-    TimePoint since;  ///< queued since
+    TimePoint since;        ///< queued since, or, while running, was queued since
+    TimePoint dirty_since;  ///< first of those that made it dirty
   };
 
   Impl(Runtime r, base::Metrics& metrics, Options o, Handler h)
@@ -58,10 +59,13 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
   bool stopping = false;
 
   void pushLocked(const std::string& key, Entry& entry) {
+    pushLocked(key, entry, runtime.clock.now());
+  }
+  void pushLocked(const std::string& key, Entry& entry, TimePoint since) {
     cancelTimerLocked(entry);
     if (entry.queued) return;
     entry.queued = true;
-    entry.since = runtime.clock.now();
+    entry.since = since;
     queue.push_back(key);
     adds.Increment();
     depth.Set(static_cast<double>(queue.size()));
@@ -82,7 +86,7 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
     if (stopping) return;
     Entry& entry = entries[key];
     if (entry.running) {
-      entry.dirty = true;
+      if (!std::exchange(entry.dirty, true)) entry.dirty_since = runtime.clock.now();
       entry.urgent |= now;
     } else if (now || !entry.backing_off) {
       pushLocked(key, entry);
@@ -139,7 +143,7 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
     if (retry) {
       retries.Increment();
       ++entry.attempts;
-      if (urgent) return pushLocked(key, entry);
+      if (urgent) return pushLocked(key, entry, entry.dirty_since);
       Duration delay = base::backoffDelay(base::policyFor(outcome.failure->retry), entry.attempts,
                                           runtime.random);
       if (outcome.failure->retryAfter)
@@ -149,7 +153,7 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
     }
     entry.attempts = 0;
     if (dirty) {
-      pushLocked(key, entry);
+      pushLocked(key, entry, entry.dirty_since);
     } else if (outcome.again_in) {
       wakeLocked(key, entry, *outcome.again_in, false);
     } else {
@@ -188,6 +192,13 @@ bool WorkQueue::isRunning(const std::string& key) const {
   std::lock_guard lock(impl_->mutex);
   const auto found = impl_->entries.find(key);
   return found != impl_->entries.end() && found->second.running;
+}
+
+std::optional<TimePoint> WorkQueue::wokenAt(const std::string& key) const {
+  std::lock_guard lock(impl_->mutex);
+  const auto found = impl_->entries.find(key);
+  if (found == impl_->entries.end() || !found->second.running) return std::nullopt;
+  return found->second.since;
 }
 
 std::size_t WorkQueue::active() const {

@@ -45,6 +45,8 @@ class WorkQueue {
   void enqueueNow(const std::string& key);
   bool isBackingOff(const std::string& key) const;
   bool isRunning(const std::string& key) const;
+  /// Of a key that is being handled: when the first of the events came that it is handled for.
+  std::optional<TimePoint> wokenAt(const std::string& key) const;
   /// Keys queued or being handled, without those that wait for their time.
   std::size_t active() const;
   /// Nothing new starts; returns when no handler runs. Not from within a handler.

@@ -65,6 +65,7 @@ class FakeProvider final : public PodLifecycleHandler, public PodNotifier {
     notify(home_uid);
   }
   void notify(const std::string& home_uid) {
+    ++versions[home_uid];
     if (changed_) changed_(home_uid);
   }
   int count(const std::string& verb) const {
@@ -87,6 +88,9 @@ class FakeProvider final : public PodLifecycleHandler, public PodNotifier {
   std::vector<std::string> calls;  ///< create, update, delete, get, forget
   std::vector<std::optional<std::int64_t>> graces;
   int made = 0;
+  int status_asked = 0;
+  std::map<std::string, std::uint64_t> versions;  ///< by home UID: how often it was told to change
+  bool tells_versions = false;                    ///< podVersion gives them
 
   // --- PodLifecycleHandler, PodNotifier
   Result<PodPlace> placePod(const Json& pod) override {
@@ -103,6 +107,10 @@ class FakeProvider final : public PodLifecycleHandler, public PodNotifier {
       }
     }
     return inputs;
+  }
+
+  std::uint64_t podVersion(const std::string& home_uid) override {
+    return tells_versions && pods.contains(home_uid) ? versions[home_uid] + 1 : 0;
   }
 
   Result<ProviderPod> createPod(const Json& pod, const PodRecord& record) override {
@@ -176,6 +184,7 @@ class FakeProvider final : public PodLifecycleHandler, public PodNotifier {
   }
 
   Result<Json> getPodStatus(const Json& pod, const PodRecord& record) override {
+    ++status_asked;
     if (const auto found = pods.find(record.uid); found != pods.end()) return found->second.status;
     if (const auto last = last_status.find(record.uid); last != last_status.end()) {
       return last->second;

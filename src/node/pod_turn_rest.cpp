@@ -1,0 +1,80 @@
+// What a turn need not look at, or not yet, and how long its event waited.
+#include <nlohmann/json.hpp>
+
+#include "base/write_stamp.h"
+#include "node/home_pod_change.h"
+#include "node/pod_turn.h"
+
+namespace vkb::node {
+namespace {
+constexpr std::chrono::seconds kPreparedCheck{30};
+}  // namespace
+
+PodTurnContext::Seen PodTurn::look() {
+  PodTurnContext::Seen seen{.home = c_.homes.version(uid_),
+                            .provided = c_.deps.provider.podVersion(uid_)};
+  std::lock_guard lock(c_.mutex);
+  seen.epoch = c_.epoch;
+  return seen;
+}
+
+bool PodTurn::isSettled(const PodTurnContext::Seen& seen) {
+  std::lock_guard lock(c_.mutex);
+  const auto found = c_.settled.find(uid_);
+  return found != c_.settled.end() && found->second == seen;
+}
+
+/// `seen` is from before this turn looked: what came meanwhile has another version and its own
+/// turn. Only what we wrote ourselves need not be looked at again.
+void PodTurn::settle(PodTurnContext::Seen seen, Action action, const Outcome& outcome) {
+  if (told_version_) seen.home = *told_version_;
+  const bool known = seen.home != 0 && seen.provided != 0;
+  const bool rests = action == Action::kNothing || action == Action::kReflect;
+  // Of an end that was just told, the next plan may be another.
+  const bool ends = told_version_ && record_ && record_->state == PodRecord::State::kTerminal;
+  std::lock_guard lock(c_.mutex);
+  if (known && rests && !ends && !outcome.failure && !outcome.again_in) {
+    c_.settled[uid_] = seen;
+  } else {
+    c_.settled.erase(uid_);
+  }
+}
+
+void PodTurn::measure(prometheus::Histogram& delay) {
+  const auto written = base::takeRequestWritten();
+  if (!written || !woken_at_) return;
+  delay.Observe(std::chrono::duration<double>(*written - *woken_at_).count());
+}
+
+std::string PodTurn::inputsHash() {
+  const bool made = record_ && !record_->inputs_hash.empty() &&
+                    delegate_.ownership == ProviderPod::Ownership::kMine && home_.bytes;
+  if (!made) return c_.deps.provider.inputsHash(home_.pod());
+  const std::size_t print = printButForStatus(*home_.bytes);
+  const std::size_t recorded = std::hash<std::string>{}(record_->inputs_hash);
+  {
+    std::lock_guard lock(c_.mutex);
+    const auto known = c_.known_inputs.find(uid_);
+    if (known != c_.known_inputs.end() &&
+        known->second == PodTurnContext::Inputs{print, recorded, c_.epoch}) {
+      return record_->inputs_hash;
+    }
+  }
+  std::string hash = c_.deps.provider.inputsHash(home_.pod());
+  std::lock_guard lock(c_.mutex);
+  if (hash == record_->inputs_hash) {
+    c_.known_inputs[uid_] = {print, recorded, c_.epoch};
+  } else {
+    c_.known_inputs.erase(uid_);
+  }
+  return hash;
+}
+
+/// The provider says when to go on. Looked at again all the same: a wait must not hang on a call
+/// that never comes.
+PodTurn::Step PodTurn::waitPrepared() {
+  if (auto written = put(); !written) return fail(written.error());
+  return {.outcome = Outcome::after(kPreparedCheck)};
+}
+
+}  // namespace vkb::node

@@ -1,0 +1,38 @@
+#include "node/home_pod_change.h"
+
+#include <gtest/gtest.h>
+
+namespace vkb::node {
+namespace {
+
+json::Object pod(const std::string& version, const std::string& metadata, const std::string& spec,
+                 const std::string& status) {
+  json::Object object;
+  object.resource_version = version;
+  object.raw = R"({"kind":"Pod","metadata":{"name":"a","resourceVersion":")" + version + "\"" +
+               metadata + R"(},"spec":{)" + spec + R"(},"status":{)" + status + "}}";
+  return object;
+}
+
+const json::Object kBefore = pod("5", R"(,"labels":{"a":"b"})", R"("x":1)", R"("phase":"Pending")");
+
+TEST(HomePodChange, AnotherStatusAndVersionAreTheSameQuestion) {
+  const auto after = pod("6", R"(,"labels":{"a":"b"})", R"("x":1)", R"("phase":"Running")");
+  EXPECT_TRUE(isSameButForStatus(kBefore, after));
+}
+
+TEST(HomePodChange, ASpecALabelOrADeletionIsAnother) {
+  EXPECT_FALSE(isSameButForStatus(kBefore, pod("6", R"(,"labels":{"a":"b"})", R"("x":2)", "")));
+  EXPECT_FALSE(isSameButForStatus(kBefore, pod("6", R"(,"labels":{"a":"c"})", R"("x":1)", "")));
+  EXPECT_FALSE(isSameButForStatus(
+      kBefore, pod("6", R"(,"labels":{"a":"b"},"deletionTimestamp":"t")", R"("x":1)", "")));
+}
+
+TEST(HomePodChange, NewerIsTheHigherNumber) {
+  EXPECT_TRUE(isNewer(pod("10", "", "", ""), pod("9", "", "", "")));
+  EXPECT_FALSE(isNewer(pod("9", "", "", ""), pod("9", "", "", "")));
+  EXPECT_FALSE(isNewer(pod("x", "", "", ""), pod("9", "", "", "")));
+}
+
+}  // namespace
+}  // namespace vkb::node
