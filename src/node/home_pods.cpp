@@ -97,7 +97,8 @@ HomePods::View HomePods::view(const std::string& uid) {
   if (!newest) return {};
   View view{.state = HomePod::kActive,
             .object = std::make_shared<const Json>(newest->parse()),
-            .bytes = newest};
+            .bytes = newest,
+            .version = released ? 0 : numberOf(newest->resource_version)};
   view.state = released ? HomePod::kReleased : stateOf(view.pod());
   return view;
 }
@@ -121,8 +122,7 @@ std::vector<std::string> HomePods::dropUnconfirmed() {
   for (auto it = written_.begin(); it != written_.end();) {
     const json::ObjectPtr cached = cache_.byUid(it->first);
     const json::ObjectPtr& answer = it->second.answer;
-    const bool ahead =
-        answer && cached && it->second.version > numberOf(cached->resource_version);
+    const bool ahead = answer && cached && it->second.version > numberOf(cached->resource_version);
     if (!ahead && !it->second.released) {
       ++it;
       continue;

@@ -24,11 +24,12 @@ class HomePods {
   struct View {
     HomePod state = HomePod::kAbsent;
     std::shared_ptr<const Json> object{};
-    json::ObjectPtr bytes{};  ///< the same as it was sent; null when absent
-    const Json& pod() const;  ///< null when absent
+    json::ObjectPtr bytes{};    ///< the same as it was sent; null when absent
+    std::uint64_t version = 0;  ///< its resourceVersion; 0 when absent, removed or not a number
+    const Json& pod() const;    ///< null when absent
   };
   View view(const std::string& uid);
-  /// resourceVersion of what view() would give; 0 when absent or not a number.
+  /// Of what view() would give.
   std::uint64_t version(const std::string& uid);
   /// The version that our last write made, if nothing else was new in it than what it wrote:
   /// whoever wrote it need not look at it. 0: there was none, or there was more.

@@ -182,7 +182,13 @@ ProviderState PodController::providerState() const {
 }
 
 void PodController::homeIsBack() {
-  for (const std::string& uid : impl_->homes.dropUnconfirmed()) impl_->queue.enqueueNow(uid);
+  const std::vector<std::string> dropped = impl_->homes.dropUnconfirmed();
+  {
+    // A home that went back gives the same numbers to other contents.
+    std::lock_guard lock(impl_->context.mutex);
+    for (const std::string& uid : dropped) impl_->context.settled.erase(uid);
+  }
+  for (const std::string& uid : dropped) impl_->queue.enqueueNow(uid);
 }
 
 void PodController::reconsiderRefusals() {

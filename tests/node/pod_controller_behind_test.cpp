@@ -61,6 +61,26 @@ TEST_F(PodControllerTest, AHomeRestoredToBeforeWhatItsWatchNeverToldIsToldItAgai
   EXPECT_TRUE(pod("gone").is_null());
 }
 
+TEST_F(PodControllerTest, WhatSomebodyWroteFirstIsGoneByAtOnceHoweverMuchFailedBefore) {
+  begin();
+  const std::string uid = addRunning("web");
+  home_.faults().refuse(test::internalError(), 12, test::requestsOf("patch"));
+  Json status = test::FakeProvider::running();
+  status["phase"] = "Succeeded";
+  provider_.setStatus(uid, status);
+  while (requests("patch") < 11) rt_.advance(seconds(1));  // the next try is most of a minute away
+  home_.holdWatches(true);
+  home_.faults().clear();
+  removePod("web", 30);
+  rt_.settle();
+  ASSERT_EQ(provider_.count("delete"), 0);
+  provider_.notify(uid);
+  controller_->setProviderState(ProviderState::kUnreachable, "no answer");
+  controller_->setProviderState(ProviderState::kReady, "");
+  rt_.settle();
+  EXPECT_EQ(provider_.count("delete"), 1);
+}
+
 TEST_F(PodControllerTest, ALostDelegateIsMadeAnewOnlyForAPodThatHomeStillHas) {
   remakes_lost_ = true;
   begin();
