@@ -1,5 +1,6 @@
 #include "node/home_pods.h"
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -30,6 +31,22 @@ HomePod stateOf(const Json& pod) {
   }
   const bool terminal = isTerminalPhase(json::str(pod, {"status", "phase"}));
   return terminal && protects(Protection::kTerminalGuard) ? HomePod::kTerminal : HomePod::kActive;
+}
+
+std::size_t hashOf(const Json& patch) { return std::hash<std::string>{}(patch.dump()); }
+
+/// Is everything that `patch` says part of `said`?
+bool isPartOf(const Json& patch, const Json& said) {
+  if (patch.is_object() && said.is_object()) {
+    for (const auto& [key, value] : patch.items()) {
+      if (!said.contains(key) || !isPartOf(value, said[key])) return false;
+    }
+    return true;
+  }
+  if (!patch.is_array() || !said.is_array()) return patch == said;
+  return std::ranges::all_of(patch, [&](const Json& entry) {
+    return std::ranges::any_of(said, [&](const Json& other) { return isPartOf(entry, other); });
+  });
 }
 
 bool isOtherPod(const Status& status) {
@@ -138,22 +155,19 @@ Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired, cons
   auto patch = podStatusPatch(pod, desired, annotations);
   if (!patch) return Told::kAlready;
   if (annotate == Annotate::kWithStatus && !patch->contains("status")) return Told::kAlready;
-  const bool new_phase = !json::at(*patch, {"status", "phase"}).is_null();
-  if (new_phase) {
-    (*patch)["metadata"]["resourceVersion"] = json::str(pod, {"metadata", "resourceVersion"});
-  }
   const std::string uid = json::str(pod, {"metadata", "uid"});
-  const std::size_t hash = std::hash<std::string>{}(desired.dump());
   {
-    // An API server may store less than it was told (fields older than it knows). Saying the same
-    // thing again about the same version would not help.
     std::lock_guard lock(mutex_);
     const auto found = written_.find(uid);
     if (found != written_.end() && found->second.version != 0 &&
-        found->second.desired_hash == hash &&
+        found->second.not_taken == hashOf(*patch) &&
         found->second.version == numberOf(json::str(pod, {"metadata", "resourceVersion"}))) {
       return Told::kAlready;
     }
+  }
+  const bool new_phase = !json::at(*patch, {"status", "phase"}).is_null();
+  if (new_phase) {
+    (*patch)["metadata"]["resourceVersion"] = json::str(pod, {"metadata", "resourceVersion"});
   }
   const auto answer = home_.patch(kube::kPods, json::str(pod, {"metadata", "namespace"}),
                                   json::str(pod, {"metadata", "name"}),
@@ -170,13 +184,16 @@ Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired, cons
   const json::ObjectPtr cached = cache_.byUid(uid);
   const bool told_of = cached && numberOf(cached->resource_version) >= made;
   json::ObjectPtr object = told_of ? nullptr : json::makeObject(*answer);
-  const bool quiet = sameButFor(annotations, pod, *answer) &&
-                     !podStatusPatch(*answer, desired, annotations).has_value();
+  // An API server may store less than it was told (it is older than a field). Saying that again
+  // about the same version would not help. What it was not told, because `pod` was not the newest
+  // version, is another thing.
+  const auto left = podStatusPatch(*answer, desired, annotations);
+  const bool quiet = !left && sameButFor(annotations, pod, *answer);
   std::lock_guard lock(mutex_);
   written_[uid] = {.answer = std::move(object),
                    .version = made,
                    .quiet = quiet ? made : 0,
-                   .desired_hash = hash};
+                   .not_taken = left && isPartOf(*left, *patch) ? hashOf(*left) : 0};
   return Told::kSent;
 }
 
@@ -203,7 +220,7 @@ Result<HomePod> HomePods::confirm(const Json& pod) {
   written.answer = json::makeObject(**present);
   written.version = numberOf(written.answer->resource_version);
   written.quiet = 0;
-  written.desired_hash = 0;
+  written.not_taken = 0;
   return stateOf(**present);
 }
 

@@ -77,7 +77,7 @@ class HomePods {
     json::ObjectPtr answer;     ///< what our newest write returned, until the cache has it
     std::uint64_t version = 0;  ///< of that
     std::uint64_t quiet = 0;    ///< see quietVersion()
-    std::size_t desired_hash = 0;
+    std::size_t not_taken = 0;  ///< hash of the PATCH that would repeat what home did not store
     bool released = false;
   };
 

@@ -138,6 +138,27 @@ TEST_F(HomePodsTest, AFieldThatTheServerDropsIsNotSentAgainAboutTheSameVersion) 
   EXPECT_EQ(pods.tell(pods.view(uid_).pod(), status, nullptr), Told::kSent);
 }
 
+TEST_F(HomePodsTest, WhatAPatchFromAnOldVersionCouldNotSayIsSaidOnceTheCacheKnows) {
+  const auto ready = [&](const char* status) {
+    Json result = running();
+    result["conditions"] = {{{"type", "Ready"}, {"status", status}}};
+    return result;
+  };
+  home_.setPodStatus("default", "web", ready("True"));
+  rt_.settle();
+  home_.holdWatches(true);
+  // An earlier write of ours that got no answer arrives unseen.
+  home_.setPodStatus("default", "web", ready("False"), "bridge");
+  Json status = ready("True");
+  status["podIP"] = "10.88.0.2";
+  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), status, nullptr), Told::kSent);
+  home_.holdWatches(false);
+  rt_.settle();
+  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), status, nullptr), Told::kSent);
+  const auto shown = home_.findPod("default", "web");
+  EXPECT_EQ(json::str(json::at(shown->json(), {"status", "conditions"})[0], "status"), "True");
+}
+
 TEST_F(HomePodsTest, ANamesakeIsNeverPatched) {
   const Json before = pods_.view(uid_).pod();
   home_.holdWatches(true);
