@@ -15,6 +15,9 @@ namespace {
 constexpr std::chrono::seconds kShortWatch{1};
 /// A watch that lived this long was a good one, even if it ends in an error.
 constexpr std::chrono::seconds kLongWatch{30};
+/// A server that nobody reached for this long may have been restored from a backup and have written
+/// so much since that its resourceVersions are past ours again: only a list tells.
+constexpr std::chrono::seconds kLongOutage{30};
 
 }  // namespace
 
@@ -23,7 +26,7 @@ constexpr std::chrono::seconds kLongWatch{30};
 ///   list ──ok──> watch ──ended in order──────────> watch
 ///    ^ └─error─> list   ├─410───────────────────> list
 ///    │                  └─error─> check ──rv ≥ ours──> watch
-///    └──────────── rv < ours ──────┘└─error─> check
+///    └─ rv < ours, or long broken ─┘└─error─> check
 class Reflector::Impl final : public WatchHandler, public std::enable_shared_from_this<Impl> {
  public:
   Impl(Runtime runtime, Client& client, ReflectorSink& sink, base::Logger& logger,
@@ -52,6 +55,7 @@ class Reflector::Impl final : public WatchHandler, public std::enable_shared_fro
   void failed(const Status& status, Step retry);
   Duration nextDelay(const Status& status);
   void setHealthy(bool healthy, const Status& why);
+  Duration outage();
   WatchOptions watchOptions();
 
   const Runtime runtime_;
@@ -74,6 +78,7 @@ class Reflector::Impl final : public WatchHandler, public std::enable_shared_fro
   bool heard_ = false;         ///< the present watch has said something
   TimePoint watch_began_{};
   std::optional<bool> healthy_;
+  TimePoint broken_since_{};
 };
 
 void Reflector::Impl::stop() {
@@ -146,6 +151,7 @@ void Reflector::Impl::list() {
 /// After an error: is the server still where we left it? One that was restored from a backup has
 /// gone back in time, and a watch from our resourceVersion would stay silent until it caught up.
 void Reflector::Impl::check() {
+  if (outage() >= kLongOutage) return list();
   ListOptions options = options_.list;
   options.limit = 1;
   const auto page = client_.list(options_.resource, options);
@@ -164,6 +170,11 @@ void Reflector::Impl::check() {
   }
   setHealthy(true, {});
   openWatch();
+}
+
+Duration Reflector::Impl::outage() {
+  const std::lock_guard lock(mutex_);
+  return healthy_ == false ? runtime_.clock.now() - broken_since_ : Duration::zero();
 }
 
 WatchOptions Reflector::Impl::watchOptions() {
@@ -286,6 +297,7 @@ void Reflector::Impl::setHealthy(bool healthy, const Status& why) {
     const std::lock_guard lock(mutex_);
     if (healthy_ == healthy) return;
     healthy_ = healthy;
+    if (!healthy) broken_since_ = runtime_.clock.now();
   }
   if (!healthy) {
     VKB_LOG(logger_, Info, "list or watch broken", {"what", options_.name}, {"error", why.message});

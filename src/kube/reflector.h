@@ -36,11 +36,11 @@ struct ReflectorOptions {
 /// List, then watch from there, for ever: client-go's Reflector. Quorum list, bookmarks, resume
 /// after a broken watch, relist on 410, jittered watch time limits (5 to 10 minutes) and backoff.
 /// After a reconnect that followed an error a `limit=1` LIST must return a resourceVersion not
-/// below ours, else it lists anew: a restored etcd goes back in time and its watches stay silent.
-/// It has no thread: lists run as executor tasks, events come on the watcher's thread.
-/// stop() (and the destructor) return when no sink or on_sync call is under way or to come and no
-/// request of ours is being waited for (at most one request's deadline), so that the client may go
-/// next. Called from within a sink or on_sync call they return at once.
+/// below ours (a restored etcd goes back, its watches stay silent); else, or after 30 s, it lists
+/// anew. It has no thread: lists run as executor tasks, events come on the watcher's thread. stop()
+/// (and the destructor) return when no sink or on_sync call is under way or to come and no request
+/// of ours is being waited for (at most one request's deadline), so that the client may go next.
+/// Called from within a sink or on_sync call they return at once.
 class Reflector {
  public:
   Reflector(Runtime runtime, Client& client, ReflectorSink& sink, base::Logger& logger,

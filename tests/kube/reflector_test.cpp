@@ -185,6 +185,22 @@ TEST_F(ReflectorTest, AServerThatWentBackInTimeIsListedAnew) {
   EXPECT_THAT(sink_.names(), ElementsAre("default/a", "default/c"));
 }
 
+TEST_F(ReflectorTest, AServerThatWentBackInALongOutageAndCameFurtherThanWeIsListedAnew) {
+  const auto snapshot = cluster_.snapshot();
+  addPod("a");
+  start();
+  cluster_.setDown(true);
+  cluster_.restore(*snapshot);
+  for (const char* name : {"b", "c", "d"}) addPod(name);
+  runtime_.advance(25s);
+  EXPECT_THAT(sink_.names(), ElementsAre("default/a"));
+  runtime_.advance(5s);
+  cluster_.setDown(false);
+  runtime_.advance(1min);
+  EXPECT_THAT(sink_.names(), ElementsAre("default/b", "default/c", "default/d"));
+  EXPECT_EQ(sink_.replaced, 2);
+}
+
 TEST_F(ReflectorTest, BookmarksMoveTheResumePointOn) {
   start();
   for (int i = 0; i < 3; ++i) cluster_.addNode("n" + std::to_string(i));
