@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,8 @@ class Actions {
   bool calm();
   void crashSoon();
   void startSecond();
+  bool isJustRestored(const test::FakeCluster& cluster) const;
+  void restore(test::FakeCluster& cluster, const test::FakeCluster::Snapshot& backup);
   void restoreHome();
   void flashbackHome();
   void swapTarget();
@@ -86,6 +89,7 @@ class Actions {
   std::string said_;
   std::size_t created_ = 0;
   std::shared_ptr<const test::FakeCluster::Snapshot> home_backup_, own_content_;
+  std::map<const test::FakeCluster*, TimePoint> restored_;  ///< when last
 };
 
 }  // namespace vkb::sim

@@ -13,6 +13,9 @@ using std::chrono::seconds;
 constexpr seconds kNoticedWithin{60};
 /// No backoff lasts longer, and no create whose answer was lost can take effect any more.
 constexpr seconds kCalmDown{70};
+/// Whoever did not reach a server for this long lists anew; before that a server that was restored
+/// must not have written as much as letItAge() does, or nobody can tell that it was.
+constexpr seconds kListedAnew{30};
 /// A cache may be behind a proof for a second.
 constexpr seconds kAtOnce{3};
 
@@ -248,15 +251,16 @@ void Actions::startSecond() {
 void Actions::performTimeTravel(Kind kind) {
   switch (kind) {
     case Kind::kSnapshotTarget:
-      if (own_content_) return;
+      if (own_content_ || isJustRestored(target().cluster)) return;
       say("the target is backed up");
       target().backup = target().cluster.snapshot();
       return letItAge(target().cluster);
     case Kind::kRestoreTarget:
       if (!target().backup || own_content_) return;
       say("the target is restored from its backup");
-      return target().cluster.restore(*target().backup);
+      return restore(target().cluster, *target().backup);
     case Kind::kSnapshotHome:
+      if (isJustRestored(world_.home)) return;
       say("home is backed up");
       home_backup_ = world_.home.snapshot();
       return letItAge(world_.home);
@@ -271,10 +275,20 @@ void Actions::performTimeTravel(Kind kind) {
   }
 }
 
+void Actions::restore(test::FakeCluster& cluster, const test::FakeCluster::Snapshot& backup) {
+  restored_[&cluster] = world_.runtime.clock.now();
+  cluster.restore(backup);
+}
+
+bool Actions::isJustRestored(const test::FakeCluster& cluster) const {
+  const auto found = restored_.find(&cluster);
+  return found != restored_.end() && world_.runtime.clock.now() - found->second < kListedAnew;
+}
+
 void Actions::restoreHome() {
   if (!home_backup_) return;
   say("home is restored from its backup");
-  world_.home.restore(*home_backup_);
+  restore(world_.home, *home_backup_);
 }
 
 /// One of home's servers has gone back in time, and the next request reaches another one.

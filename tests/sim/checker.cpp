@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "bridge/claim.h"
 #include "bridge/names.h"
@@ -11,6 +12,10 @@ namespace vkb::sim {
 namespace {
 
 using std::chrono::seconds;
+
+/// A renewed claim is believed for half a minute; a write that began then may arrive this much
+/// later.
+constexpr Duration kClaimBelieved = seconds(30) + kube::kWriteCallDeadline + kube::kWriteTimeout;
 
 std::string uidOf(const Json& object) { return json::str(object, {"metadata", "uid"}); }
 std::string phaseOf(const Json& pod) { return json::str(pod, {"status", "phase"}); }
@@ -49,6 +54,9 @@ const Json* Checker::homePod(Installation& installation, const std::string& uid)
 void Checker::onTarget(Target& target, const test::Change& change) {
   if (change.verb == "restore") return restoredTarget(target);
   const bool by_bridge = world_.installationOf(change.actor) != nullptr;
+  if (change.resource == "leases" && !services_[&target].away) {
+    services_[&target].holder = claimHolder(target);
+  }
   if (by_bridge) byBridgeInTarget(target, change);
   if (change.resource == "pods") onTargetPod(change, by_bridge);
 }
@@ -81,16 +89,22 @@ void Checker::onCopy(const test::Change& change) {
   }
 }
 
+std::string Checker::claimHolder(Target& target) const {
+  const auto lease = target.cluster.find(kube::kLeases, state::ClusterOptions{}.claim_namespace,
+                                         bridge::claimName(world_.home.clusterId(), target.node));
+  return lease ? json::str(lease->json(), {"spec", "holderIdentity"}) : "";
+}
+
 /// Invariant 1 over installations: once another one has written, the one before may not any more,
-/// until the claim is his again.
+/// until the claim is his again. Whoever lost it to a restored backup learns that from his next
+/// look at the Lease.
 void Checker::checkClaim(Target& target, const test::Change& change) {
   Service& service = services_[&target];
   const Installation& writer = *world_.installationOf(change.actor);
   if (service.writer == writer.name) return;
-  const auto lease = target.cluster.find(kube::kLeases, state::ClusterOptions{}.claim_namespace,
-                                         bridge::claimName(writer.home.clusterId(), target.node));
-  const std::string holder = lease ? json::str(lease->json(), {"spec", "holderIdentity"}) : "";
-  if (!service.writer.empty() && holder != writer.name) {
+  const bool unaware =
+      service.deposed == writer.name && world_.runtime.clock.now() < service.deposed_knows;
+  if (!service.writer.empty() && service.holder != writer.name && !unaware) {
     violate("one delegate", "installation " + writer.name + " writes to the target while " +
                                 service.writer + " serves it");
   }
@@ -177,7 +191,12 @@ void Checker::changedOrDeleted(const test::Change& change) {
 
 /// What a backup brings back was there before, and is ours if it was; what it lacks is gone.
 void Checker::restoredTarget(Target& target) {
-  if (services_[&target].away) return;
+  Service& service = services_[&target];
+  if (service.away) return;
+  if (const std::string holder = claimHolder(target); holder != service.holder) {
+    service.deposed = std::exchange(service.holder, holder);
+    service.deposed_knows = world_.runtime.clock.now() + kClaimBelieved;
+  }
   for (const auto& [delegate, home_uid] : owner_) {
     const Json* at_home = homePod(world_.first, home_uid);
     const std::string node = at_home ? json::str(*at_home, {"spec", "nodeName"}) : target.node;

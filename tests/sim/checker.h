@@ -46,6 +46,10 @@ class Checker {
   /// Who wrote last into a target for its node.
   struct Service {
     std::string writer;  ///< installation
+    std::string holder;  ///< of the claim
+    /// Held the claim until a backup brought back an earlier holder; may not know until then.
+    std::string deposed;
+    TimePoint deposed_knows{};
     bool away = false;
     std::map<std::string, std::vector<std::pair<TimePoint, std::string>>> losses;  ///< by actor
   };
@@ -58,6 +62,7 @@ class Checker {
   void posted(const std::string& actor, const Json& delegate);
   void created(const test::Change& change);
   void changedOrDeleted(const test::Change& change);
+  std::string claimHolder(Target& target) const;
   void checkClaim(Target& target, const test::Change& change);
   void restoredTarget(Target& target);
   void onHome(const test::Change& change);
