@@ -133,6 +133,13 @@ void HomePods::changed(const json::ObjectPtr& before, const json::ObjectPtr& aft
   }
 }
 
+bool HomePods::mayBeBehind(const std::string& uid) const {
+  if (cache_.isBehind()) return true;
+  std::lock_guard lock(mutex_);
+  const auto found = written_.find(uid);
+  return found != written_.end() && found->second.doubtful;
+}
+
 std::vector<std::string> HomePods::dropUnconfirmed() {
   std::vector<std::string> dropped;
   std::lock_guard lock(mutex_);
@@ -145,7 +152,8 @@ std::vector<std::string> HomePods::dropUnconfirmed() {
       continue;
     }
     dropped.push_back(it->first);
-    it = written_.erase(it);
+    it->second = {.answer = nullptr, .doubtful = true};
+    ++it;
   }
   return dropped;
 }
@@ -221,6 +229,7 @@ Result<HomePod> HomePods::confirm(const Json& pod) {
   written.version = numberOf(written.answer->resource_version);
   written.quiet = 0;
   written.not_taken = 0;
+  written.doubtful = false;
   return stateOf(**present);
 }
 

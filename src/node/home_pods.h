@@ -42,12 +42,13 @@ class HomePods {
   /// Quorum GET, before something that the cache's word alone does not justify; from then on
   /// view() knows what it said. kAbsent: no pod of that name has that UID any more.
   Result<HomePod> confirm(const Json& pod);
-  /// Home's watch broke and has not told anything since.
-  bool mayBeBehind() const { return cache_.isBehind(); }
+  /// Home's watch broke and has not told anything since, or not yet what we knew of this pod
+  /// before.
+  bool mayBeBehind(const std::string& uid) const;
 
   /// Home's watch broke and is back. Where the cache never came to show what our writes answered,
-  /// home may be one that was restored from a backup: those answers count no more. Returns the
-  /// UIDs.
+  /// home may be one that was restored from a backup, or its watch is about to tell: those answers
+  /// count no more, and the cache may be behind. Returns the UIDs.
   std::vector<std::string> dropUnconfirmed();
 
   enum class Told {
@@ -79,6 +80,7 @@ class HomePods {
     std::uint64_t quiet = 0;    ///< see quietVersion()
     std::size_t not_taken = 0;  ///< hash of the PATCH that would repeat what home did not store
     bool released = false;
+    bool doubtful = false;  ///< was dropUnconfirmed(), and home has not been asked since
   };
 
   /// Of `uid`: the newest version known, and whether we removed it.
@@ -86,7 +88,7 @@ class HomePods {
 
   kube::Client& home_;
   kube::ObjectCache& cache_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::unordered_map<std::string, Written> written_;
 };
 

@@ -163,7 +163,7 @@ PodTurn::Step PodTurn::act(const Plan& next) {
 PodTurn::Step PodTurn::create() {
   if (isRefused()) return {};
   // While home's watch is broken it may have ended the pod, or let go of it, and we do not know.
-  if (c_.homes.mayBeBehind()) {
+  if (c_.homes.mayBeBehind(uid_)) {
     if (auto unwanted = confirmWanted()) return *unwanted;
   }
   if (!record_) record_ = freshRecord();

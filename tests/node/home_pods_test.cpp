@@ -1,5 +1,6 @@
 #include "node/home_pods.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -199,12 +200,12 @@ TEST_F(HomePodsTest, WhatHomeItselfSaysOfAPodCountsBeforeTheCacheKnows) {
   EXPECT_EQ(pods_.view(uid_).state, HomePod::kTerminal);
   replaceByNamesake();
   EXPECT_EQ(pods_.confirm(before), HomePod::kAbsent);
-  EXPECT_FALSE(pods_.mayBeBehind());
+  EXPECT_FALSE(pods_.mayBeBehind(uid_));
   home_.holdWatches(false);
   home_.setDown(true);
   rt_.settle();
   EXPECT_FALSE(pods_.confirm(before));
-  EXPECT_TRUE(pods_.mayBeBehind());
+  EXPECT_TRUE(pods_.mayBeBehind(uid_));
 }
 
 TEST_F(HomePodsTest, APodThatIsGoneCannotBeToldAnything) {
@@ -232,6 +233,34 @@ TEST_F(HomePodsTest, ReleaseOfAPodThatIsGoneSucceedsAndLeavesItsNamesakeAlone) {
   EXPECT_TRUE(home_.findPod("default", "web"));
   ASSERT_TRUE(home_.remove("user", kube::kPods, "default", "web", {.grace_period_seconds = 0}));
   EXPECT_TRUE(pods_.release(before));
+}
+
+TEST_F(HomePodsTest, WhatWeKnewBeforeTheWatchBrokeIsAskedForUntilItTellsIt) {
+  home_.holdWatches(true);
+  ASSERT_TRUE(pods_.release(pods_.view(uid_).pod()));
+  const std::string kept = home_.addPod({{"metadata", {{"name", "kept"}}}})->uid();
+  EXPECT_THAT(pods_.dropUnconfirmed(), testing::ElementsAre(uid_));
+  const Json shown = pods_.view(uid_).pod();
+  EXPECT_EQ(pods_.view(uid_).state, HomePod::kActive) << "all that the cache knows";
+  EXPECT_TRUE(pods_.mayBeBehind(uid_));
+  EXPECT_FALSE(pods_.mayBeBehind(kept));
+  EXPECT_EQ(pods_.confirm(shown), HomePod::kAbsent);
+  EXPECT_TRUE(pods_.mayBeBehind(uid_)) << "the cache still has it";
+  home_.holdWatches(false);
+  rt_.settle();
+  EXPECT_EQ(pods_.view(uid_).state, HomePod::kAbsent);
+  EXPECT_FALSE(pods_.mayBeBehind(uid_));
+}
+
+TEST_F(HomePodsTest, WhatHomeSaysOfAPodAfterItWasRestoredIsBelieved) {
+  const auto backup = home_.snapshot();
+  home_.holdWatches(true);
+  ASSERT_TRUE(pods_.release(pods_.view(uid_).pod()));
+  home_.restore(*backup);
+  pods_.dropUnconfirmed();
+  EXPECT_TRUE(pods_.mayBeBehind(uid_));
+  EXPECT_EQ(pods_.confirm(pods_.view(uid_).pod()), HomePod::kActive);
+  EXPECT_EQ(pods_.view(uid_).state, HomePod::kActive);
 }
 
 TEST_F(HomePodsTest, ARefusedWriteIsAnErrorAndNothingIsRemembered) {
