@@ -53,6 +53,14 @@ bool Checker::isNobodys(const std::string& home_uid) {
   return true;
 }
 
+/// Its labels were taken off, and the store was lost before home was told that it started: then it
+/// is in the way of its own pod, and `status` says so.
+bool Checker::isTakenForForeign(const std::string& home_uid, const Json& delegate) {
+  return json::str(delegate, {"metadata", "labels", bridge::kLabelHomeUid}).empty() &&
+         !world_.first.store->wasCreated(home_uid) &&
+         !world_.first.store->lastError(home_uid).empty();
+}
+
 void Checker::settledPods(std::vector<std::string>& found, const Target* except) {
   std::map<std::string, test::VersionPtr> home_pods;
   for (const auto& pod : world_.home.all(kube::kPods)) home_pods[pod->uid()] = pod;
@@ -81,6 +89,7 @@ void Checker::settledPods(std::vector<std::string>& found, const Target* except)
       found.push_back("no resurrection: " + uid + " has ended, and its delegate goes on");
       continue;
     }
+    if (isTakenForForeign(uid, delegate->json())) continue;
     for (const char* field : {"phase", "podIP"}) {
       const std::string home = json::str(pod, {"status", field});
       const std::string there = json::str(delegate->json(), {"status", field});
