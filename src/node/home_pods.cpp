@@ -196,7 +196,10 @@ Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired, cons
   // about the same version would not help. What it was not told, because `pod` was not the newest
   // version, is another thing.
   const auto left = podStatusPatch(*answer, desired, annotations);
-  const bool quiet = !left && sameButFor(annotations, pod, *answer);
+  // Of one that somebody has ended meanwhile nothing is left to say, and all the more to do.
+  const std::string phase = json::str(*answer, {"status", "phase"});
+  const bool ended = isTerminalPhase(phase) && phase != json::str(desired, "phase");
+  const bool quiet = !left && !ended && sameButFor(annotations, pod, *answer);
   std::lock_guard lock(mutex_);
   written_[uid] = {.answer = std::move(object),
                    .version = made,

@@ -51,7 +51,11 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
         deps.runtime, deps.home, deps.logger,
         kube::ReflectorOptions{.resource = kube::kNodes,
                                .list = {.field_selector = "metadata.name=" + options.node},
-                               .name = "node " + options.node});
+                               .name = "node " + options.node,
+                               // A home that is back may be one restored from a backup.
+                               .on_sync = [this](bool up, const Status&) {
+                                 if (up) queue.enqueueNow(kNodeKey);
+                               }});
     deps.nodes = &*informer;
   }
 
@@ -132,17 +136,20 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     return {};
   }
 
-  /// As our own watch and the answers of our writes know it. What they do not know, or may no
-  /// longer be so, is asked for: absence too.
+  /// As our own watch knows it. What it does not know, or may no longer be so, is asked for:
+  /// absence too, and what it has not told of our last write. It may be behind, or home has been
+  /// restored to before that.
   Result<std::optional<Json>> readNode() {
     const json::ObjectPtr seen =
         informer && informer->isHealthy() ? informer->get("", options.node) : nullptr;
     if (!seen) return deps.home.get(kube::kNodes, "", options.node);
-    std::lock_guard lock(mutex);
+    std::unique_lock lock(mutex);
     const bool written_later = json::str(node, {"metadata", "uid"}) == seen->uid &&
                                numberOf(json::str(node, {"metadata", "resourceVersion"})) >
                                    numberOf(seen->resource_version);
-    return std::optional<Json>(written_later ? node : seen->parse());
+    if (!written_later) return std::optional<Json>(seen->parse());
+    lock.unlock();
+    return deps.home.get(kube::kNodes, "", options.node);
   }
 
   /// The lease's owner is the node object; one that was made anew needs its lease told.

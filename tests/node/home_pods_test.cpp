@@ -181,6 +181,19 @@ TEST_F(HomePodsTest, WhoeverEndedAPodUnseenHasTheLastWordAndIsHeardThen) {
   EXPECT_EQ(pods_.view(uid_).state, HomePod::kTerminal) << "the cache still says Pending";
 }
 
+TEST_F(HomePodsTest, AnAnswerThatTellsOfAnotherEndIsLookedAt) {
+  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), running(), nullptr), Told::kSent);
+  rt_.settle();
+  EXPECT_EQ(pods_.quietVersion(uid_), pods_.version(uid_));
+  home_.holdWatches(true);
+  home_.setPodStatus("default", "web", {{"phase", "Failed"}}, "controller");
+  Json status = running();
+  status["message"] = "no new phase";
+  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), status, nullptr), Told::kSent);
+  EXPECT_EQ(pods_.view(uid_).state, HomePod::kTerminal);
+  EXPECT_EQ(pods_.quietVersion(uid_), 0u);
+}
+
 TEST_F(HomePodsTest, AnEditThatWasNotSeenDelaysANewPhaseByOneAttempt) {
   home_.holdWatches(true);
   const Json before = pods_.view(uid_).pod();

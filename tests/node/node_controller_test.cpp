@@ -175,6 +175,18 @@ TEST_F(NodeControllerTest, ChangesOfCapacityAreCoalescedToOnePatchInTwoSeconds) 
   EXPECT_EQ(json::str(node(), {"status", "capacity", "cpu"}), "199") << "the last one counts";
 }
 
+TEST_F(NodeControllerTest, AHomeRestoredToBeforeOurLastWriteIsToldItAgain) {
+  startReady();
+  const auto backup = home_.snapshot();
+  controller_->setState(ProviderState::kIdentityChanged, "another cluster answers");
+  rt_.advance(std::chrono::seconds(3));
+  ASSERT_EQ(conditionStatus("Ready"), "False");
+  home_.restore(*backup);
+  ASSERT_EQ(conditionStatus("Ready"), "True");
+  rt_.advance(std::chrono::seconds(3));
+  EXPECT_EQ(conditionStatus("Ready"), "False");
+}
+
 TEST_F(NodeControllerTest, ANodeThatIsAsItShouldBeIsPatchedForItsHeartbeatAlone) {
   startReady();
   const auto before = requests("patch", "nodes");
