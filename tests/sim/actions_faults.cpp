@@ -307,11 +307,11 @@ void Actions::swapTarget() {
   test::FakeCluster& cluster = target().cluster;
   say("another cluster answers at the target's address");
   world_.releaseLateWrites(cluster);
-  own_content_ = cluster.snapshot();
-  checker_.goesAway(target(), true);
   cluster.setDown(true);
   world_.breakConnections(target());
   world_.advance(std::chrono::milliseconds(100));
+  own_content_ = cluster.snapshot();
+  checker_.goesAway(target(), true);
   cluster.setClusterId("another-" + std::to_string(below(1000)));
   cluster.setDown(false);
 }

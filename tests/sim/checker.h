@@ -73,7 +73,7 @@ class Checker {
   void loss(Target& target, const std::string& actor, const std::string& uid);
   const Json* homePod(Installation& installation, const std::string& uid) const;
   bool isNobodys(const std::string& home_uid);
-  bool isTakenForForeign(const std::string& home_uid, const Json& delegate);
+  bool isUnknown(const Json& delegate) const;
   void settledPods(std::vector<std::string>& found, const Target* except);
   void settledCopy(std::vector<std::string>& found, Target& target);
 

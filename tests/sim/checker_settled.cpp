@@ -53,12 +53,12 @@ bool Checker::isNobodys(const std::string& home_uid) {
   return true;
 }
 
-/// Its labels were taken off, and the store was lost before home was told that it started: then it
-/// is in the way of its own pod, and `status` says so.
-bool Checker::isTakenForForeign(const std::string& home_uid, const Json& delegate) {
+/// Its labels were taken off before any record named it, or any that was not lost: its POST was
+/// never answered, or home was not told that it started. Then it is foreign, and `status` says so
+/// of a pod that it is in the way of.
+bool Checker::isUnknown(const Json& delegate) const {
   return json::str(delegate, {"metadata", "labels", bridge::kLabelHomeUid}).empty() &&
-         !world_.first.store->wasCreated(home_uid) &&
-         !world_.first.store->lastError(home_uid).empty();
+         !world_.first.store->knew(json::str(delegate, {"metadata", "uid"}));
 }
 
 void Checker::settledPods(std::vector<std::string>& found, const Target* except) {
@@ -84,12 +84,17 @@ void Checker::settledPods(std::vector<std::string>& found, const Target* except)
     if (known.live.empty()) continue;
     const auto delegate = target.cluster.findPodByUid(*known.live.begin());
     if (!delegate) continue;
+    if (isUnknown(delegate->json())) {
+      if (!isActive(pod) || !world_.first.store->lastError(uid).empty()) continue;
+      found.push_back("progress: " + uid +
+                      " is in the way of itself, and `status` does not say so");
+      continue;
+    }
     if (!isActive(pod)) {
       if (!isActive(delegate->json())) continue;
       found.push_back("no resurrection: " + uid + " has ended, and its delegate goes on");
       continue;
     }
-    if (isTakenForForeign(uid, delegate->json())) continue;
     for (const char* field : {"phase", "podIP"}) {
       const std::string home = json::str(pod, {"status", field});
       const std::string there = json::str(delegate->json(), {"status", field});

@@ -55,6 +55,7 @@ void SimStore::lose() {
   database_.reset();
   fs::remove_all(folder_ / std::to_string(generation_));
   created_.clear();
+  delegates_.clear();
 }
 
 Result<std::vector<PodRecord>> SimStore::load(std::string_view node) {
@@ -64,7 +65,7 @@ Result<std::vector<PodRecord>> SimStore::load(std::string_view node) {
 Result<void> SimStore::put(const PodRecord& record) {
   step_(false);
   auto done = database_->put(record);
-  if (done && !record.provider_uid.empty()) created_.insert(record.uid);
+  if (done && !record.provider_uid.empty()) remember(record.uid, record.provider_uid);
   step_(true);
   return done;
 }

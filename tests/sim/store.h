@@ -40,8 +40,13 @@ class SimStore final : public PodRecordStore, public state::DependencyStore {
   /// Did this installation ever write down that a delegate of this home UID exists, in records
   /// that were not lost since? Survives erase().
   bool wasCreated(const std::string& uid) const { return created_.contains(uid); }
+  /// Was this delegate ever named in them?
+  bool knew(const std::string& delegate_uid) const { return delegates_.contains(delegate_uid); }
   /// After a loss: as far as home still tells so.
-  void remember(const std::string& uid) { created_.insert(uid); }
+  void remember(const std::string& uid, const std::string& delegate_uid) {
+    created_.insert(uid);
+    delegates_.insert(delegate_uid);
+  }
   const std::set<std::string>& created() const { return created_; }
   /// Is this text in the files?
   bool holds(const std::string& text) const;
@@ -61,7 +66,7 @@ class SimStore final : public PodRecordStore, public state::DependencyStore {
   std::filesystem::path folder_;
   int generation_ = 0;
   std::unique_ptr<state::Database> database_;
-  std::set<std::string> created_;
+  std::set<std::string> created_, delegates_;
 };
 
 }  // namespace vkb::sim

@@ -38,6 +38,8 @@ class SimClient final : public kube::Client {
                              const kube::ListOptions& options) override {
     auto found = inner_->list(resource, options);
     if (!found || resource.plural != "pods") return found;
+    // One item is asked for to compare versions.
+    if (options.limit == 1) return found;
     for (const auto& item : found->items) watching_.note(actor_, *item);
     return found;
   }
@@ -98,7 +100,7 @@ bool World::Watching::isWatching(const test::FakeCluster& cluster, const std::st
   for (const auto& [watched, weak] : watches) {
     const auto open = weak.lock();
     if (!open || watched != &cluster || open->actor != actor || open->plural != "pods") continue;
-    if (open->handler != nullptr) return true;
+    return true;
   }
   return false;
 }

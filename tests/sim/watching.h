@@ -39,7 +39,7 @@ struct World::Watching {
   /// Who has been told by a server that which pod (UID) has ended.
   std::set<std::pair<std::string, std::string>> told_of_end;
   void note(const std::string& actor, const json::Object& pod);
-  /// Has this actor an open watch on the pods there?
+  /// Has this actor a watch on the pods there that is open, as far as it has noticed?
   bool isWatching(const test::FakeCluster& cluster, const std::string& actor) const;
 
   std::unique_ptr<kube::Client> client(test::FakeCluster& cluster, const std::string& actor);

@@ -62,10 +62,17 @@ class LeakLogger final : public base::Logger {
 
 /// A write as it takes effect.
 void tellChange(const Clock& clock, const std::string& cluster, const test::Change& change) {
-  if (change.resource != "pods" && change.verb != "restore" && change.verb != "identity") return;
+  const bool node = change.resource == "nodes";
+  if (change.resource != "pods" && !node && change.verb != "restore" && change.verb != "identity") {
+    return;
+  }
   const auto& version = change.after ? change.after : change.before;
   std::string text = cluster + " " + change.verb + " " + change.ns + "/" + change.name;
-  if (version) {
+  if (version && node) {
+    for (const auto& condition : json::array(version->json(), {"status", "conditions"})) {
+      text += " " + json::str(condition, "type") + "=" + json::str(condition, "status");
+    }
+  } else if (version) {
     text += " " + version->uid().substr(0, 8) + " " +
             json::str(version->json(), {"status", "phase"}) + " " +
             json::str(version->json(), {"status", "reason"});
@@ -244,10 +251,10 @@ void World::loseStore(Installation& installation) {
   installation.store->lose();
   advance(kube::kWriteTimeout + std::chrono::seconds(1));
   for (const auto& pod : installation.home.all(kube::kPods)) {
-    const bool annotated =
-        !json::str(pod->json(), {"metadata", "annotations", bridge::kAnnotationDelegate}).empty();
-    if (known.contains(pod->uid()) && annotated && hasStarted(pod->json())) {
-      installation.store->remember(pod->uid());
+    const std::string delegate =
+        json::str(pod->json(), {"metadata", "annotations", bridge::kAnnotationDelegate});
+    if (known.contains(pod->uid()) && !delegate.empty() && hasStarted(pod->json())) {
+      installation.store->remember(pod->uid(), delegate.substr(delegate.rfind('/') + 1));
     }
   }
 }
