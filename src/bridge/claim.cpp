@@ -158,6 +158,7 @@ struct Claim::Impl : std::enable_shared_from_this<Claim::Impl> {
   void set(View view) {
     {
       std::lock_guard lock(mutex);
+      view.was_held = view.state == State::kHeld || (view.state == State::kFailed && now.was_held);
       if (now.state == view.state && now.message == view.message) return;
       now = view;
     }

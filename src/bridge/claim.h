@@ -33,6 +33,7 @@ class Claim {
   struct View {
     State state = State::kUnknown;
     std::string message{};  ///< for people; empty when held
+    bool was_held = false;  ///< at some time, and not known to be another one's since
   };
   struct Options {
     std::string ns;       ///< namespace of the Lease, made when missing

@@ -255,7 +255,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
       pods.deleteCarefully(kCarefulDeletions);
     }
     provider.setState(next->state);
-    pods.setProviderState(next->state, next->message);
+    pods.setProviderState(next->state, next->message, claim.view().was_held);
     if (changed) {
       const bool writable =
           next->state == ProviderState::kReady || next->state == ProviderState::kLeaving;

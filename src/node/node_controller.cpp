@@ -98,6 +98,7 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     }
     const bool elsewhere = shown == ProviderState::kClaimedElsewhere;
     if (elsewhere) {
+      beginPinging();  // nothing is to be known of the lease, and the claim may become ours
       const auto quiet = lease.quietFor();
       if (!quiet) return fail(quiet.error());
       if (*quiet <= kLeaseLapse) return Outcome::after(kLeaseRenewal);

@@ -29,11 +29,12 @@ Plan deleteDelegate(const PlanInput& in, bool reflect) {
 }
 
 /// The target cannot be read or written: only what needs neither is left. Of what another bridge
-/// serves we know nothing, so we do not speak for it at all.
+/// serves we know nothing, so we do not speak for it at all; where one may have served until just
+/// now, that we made nothing does not tell that there is nothing.
 Plan planWithoutTarget(const PlanInput& in) {
   const bool never_made = neverSent(in) && !mine(in);
   const bool speak = in.target != ProviderState::kClaimedElsewhere;
-  if (speak && in.home == HomePod::kDeleting && never_made) return {Action::kRelease};
+  if (speak && in.alone && in.home == HomePod::kDeleting && never_made) return {Action::kRelease};
   if (in.home == HomePod::kAbsent && never_made) {
     return {in.record ? Action::kForget : Action::kNothing};
   }

@@ -27,6 +27,7 @@ struct PlanInput {
   bool outdated = false;       ///< mine, and made from other inputs than home's present ones
   bool shorter_grace = false;  ///< home's remaining grace is shorter than the delegate's
   ProviderState target = ProviderState::kReady;
+  bool alone = true;  ///< no other bridge can have made a delegate that we have not seen
 };
 
 enum class Action {

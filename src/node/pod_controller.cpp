@@ -160,10 +160,11 @@ Result<void> PodController::start() {
   return {};
 }
 
-void PodController::setProviderState(ProviderState state, const std::string& message) {
+void PodController::setProviderState(ProviderState state, const std::string& message, bool alone) {
   {
     std::lock_guard lock(impl_->state_mutex);
-    if (impl_->state == state) return;
+    const bool was_alone = impl_->context.alone.exchange(alone);
+    if (impl_->state == state && was_alone == alone) return;
     impl_->state = state;
     impl_->state_message = message;
   }

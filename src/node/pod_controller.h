@@ -57,8 +57,8 @@ class PodController {
   /// are synced.
   Result<void> start();
   /// Every key is looked at again; kept when nothing changed. `message` is for the pods'
-  /// conditions.
-  void setProviderState(ProviderState state, const std::string& message);
+  /// conditions. `alone`: no other bridge can have made delegates here that we have not seen.
+  void setProviderState(ProviderState state, const std::string& message, bool alone = true);
   ProviderState providerState() const;
   /// For the owner of `home_pods`, whenever list or watch works again.
   void homeIsBack();

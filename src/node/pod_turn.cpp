@@ -79,7 +79,8 @@ PlanInput PodTurn::observe() {
                                        record_ ? &*record_ : nullptr);
   inputs_hash_ = present ? inputsHash() : "";
 
-  PlanInput in{.home = home_.state, .delegate = delegate_, .target = target_};
+  PlanInput in{
+      .home = home_.state, .delegate = delegate_, .target = target_, .alone = c_.alone.load()};
   if (record_) {
     in.record = record_->state;
     in.attempt_expired = record_->attempt_expires <= wallNow();
@@ -136,12 +137,8 @@ PodTurn::Step PodTurn::act(const Plan& next) {
       return update();
     case Action::kReflect:
       return next.reflect ? reflectOnly() : Step{};
-    case Action::kMarkTerminal: {
-      record_->state = State::kTerminal;
-      clearFailure();  // whatever was still to be done for it
-      const auto written = put();
-      return written ? Step{} : fail(written.error());
-    }
+    case Action::kMarkTerminal:
+      return markTerminal();
     case Action::kDeleteDelegate:
       return deleteDelegate(false);
     case Action::kDeleteOrphan:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -26,6 +27,8 @@ struct PodTurnContext {
   LossBrake& brake;
   /// Looks again at another UID.
   std::function<void(const std::string& uid)> wake;
+
+  std::atomic<bool> alone{true};  ///< see PodController::setProviderState()
 
   std::mutex mutex{};  ///< guards what follows
   /// What goes wrong with a UID at present, so that a lasting failure is one event.
@@ -103,6 +106,7 @@ class PodTurn {
   Step adopt();
   Step update();
   Step reflectOnly();
+  Step markTerminal();
   Step markUnreachable();
   Step deleteDelegate(bool orphan);
   Step proveLost(bool reflect_first);

@@ -1,4 +1,4 @@
-// What a turn need not look at, or not yet, and how long its event waited.
+// What a turn need not look at, not yet, or no more, and how long its event waited.
 #include <nlohmann/json.hpp>
 
 #include "base/write_stamp.h"
@@ -8,6 +8,8 @@
 namespace vkb::node {
 namespace {
 constexpr std::chrono::seconds kPreparedCheck{30};
+/// The provider shows what it was asked about within this.
+constexpr std::chrono::seconds kLearned{1};
 }  // namespace
 
 PodTurnContext::Seen PodTurn::look() {
@@ -75,6 +77,22 @@ std::string PodTurn::inputsHash() {
 PodTurn::Step PodTurn::waitPrepared() {
   if (auto written = put(); !written) return fail(written.error());
   return {.outcome = Outcome::after(kPreparedCheck)};
+}
+
+/// One that was made and whose end nobody saw may go on without its labels: then it is to stop.
+PodTurn::Step PodTurn::markTerminal() {
+  const bool unseen = delegate_.ownership != ProviderPod::Ownership::kMine && !delegate_.gone_seen;
+  if (unseen && record_->state == PodRecord::State::kCreated) {
+    const auto proof = c_.deps.provider.getPod(*record_);
+    if (!proof) return fail(proof.error());
+    if (proof->ownership == ProviderPod::Ownership::kMine && !proof->terminal) {
+      return {.outcome = Outcome::after(kLearned)};
+    }
+  }
+  record_->state = PodRecord::State::kTerminal;
+  clearFailure();  // whatever was still to be done for it
+  const auto written = put();
+  return written ? Step{} : fail(written.error());
 }
 
 }  // namespace vkb::node

@@ -106,6 +106,23 @@ TEST_F(ClaimTest, ATakenClaimIsUsedOnceTheEarlierHoldersWritesCanNoLongerArrive)
   EXPECT_EQ(phaseOf(delegate("web")), "Running");
 }
 
+TEST_F(ClaimTest, APodIsNotLetGoOfBeforeItIsKnownWhatTheEarlierHolderMade) {
+  takeOver("installation-2");
+  start({}, 15s);
+  takeOver("installation-1");
+  runtime_.advance(11s);
+  EXPECT_EQ(state(), "Unreachable");
+  addHomePod("web");
+  runtime_.advance(1s);
+  ASSERT_TRUE(
+      home_.client("user")->remove(kube::kPods, "work", "web", {.grace_period_seconds = 30}));
+  runtime_.advance(5s);
+  EXPECT_NE(homePod("web"), Json());
+  runtime_.advance(1min);
+  EXPECT_EQ(state(), "Ready");
+  EXPECT_EQ(homePod("web"), Json());
+}
+
 TEST_F(ClaimTest, ARestartOfTheHolderWaitsForNothing) {
   start();
   runtime_.advance(10min);

@@ -155,6 +155,22 @@ TEST_F(NodeControllerTest, ATargetThatNeverAnsweredIsDownAfterThreeFailuresAndUp
   EXPECT_TRUE(verdicts_[1].first);
 }
 
+TEST_F(NodeControllerTest, WhatAnotherBridgeServesFromTheStartIsPingedAllTheSame) {
+  addForeignNode("vk-bridge://target");
+  const auto other = home_.client("other");
+  kube::NodeLease his(rt_.clock, *other, "gpu");
+  ASSERT_TRUE(his.renew(json::str(node(), {"metadata", "uid"})));
+  home_.setDown("bridge", true);
+  start();
+  controller_->setState(ProviderState::kClaimedElsewhere, "b serves it");
+  home_.setDown("bridge", false);
+  for (int i = 0; i < 3; ++i) {
+    rt_.advance(std::chrono::seconds(10));
+    ASSERT_TRUE(his.renew(json::str(node(), {"metadata", "uid"})));
+  }
+  EXPECT_GT(provider_.pings, 1);
+}
+
 TEST_F(NodeControllerTest, PingsComeEveryTenSecondsAndNeverPileUp) {
   startReady();
   const int before = provider_.pings;

@@ -27,6 +27,7 @@ std::string describe(const PlanInput& in) {
   if (in.attempt_expired) text += ", attempt expired";
   if (in.outdated) text += ", outdated";
   if (in.shorter_grace) text += ", shorter grace";
+  if (!in.alone) text += ", not alone";
   return text;
 }
 
@@ -36,7 +37,7 @@ void forEveryInput(const std::function<void(const PlanInput&, const Plan&)>& che
     for (int record = -1; record < 5; ++record) {
       for (int owner = 0; owner < 4; ++owner) {
         for (int target = 0; target < 7; ++target) {
-          for (int flags = 0; flags < 64; ++flags) {
+          for (int flags = 0; flags < 128; ++flags) {
             PlanInput in{.home = static_cast<HomePod>(home), .target = static_cast<Target>(target)};
             if (record >= 0) in.record = static_cast<Record>(record);
             in.delegate.ownership = static_cast<Ownership>(owner);
@@ -46,6 +47,7 @@ void forEveryInput(const std::function<void(const PlanInput&, const Plan&)>& che
             in.attempt_expired = flags & 8;
             in.outdated = flags & 16;
             in.shorter_grace = flags & 32;
+            in.alone = !(flags & 64);
             // A pod is there, or its end was seen; only what is there has a state.
             const bool there = in.delegate.ownership != Ownership::kAbsent;
             if (there ? in.delegate.gone_seen : in.delegate.deleting || in.delegate.terminal) {
@@ -61,7 +63,7 @@ void forEveryInput(const std::function<void(const PlanInput&, const Plan&)>& che
       }
     }
   }
-  EXPECT_EQ(combinations, 5 * 6 * 7 * (16 + 3 * 32));
+  EXPECT_EQ(combinations, 2 * 5 * 6 * 7 * (16 + 3 * 32));
 }
 
 bool mine(const PlanInput& in) { return in.delegate.ownership == Ownership::kMine; }
@@ -110,6 +112,13 @@ TEST(Plan, ForATargetThatAnotherBridgeServesNothingIsSaidAtHome) {
   forEveryInput([](const PlanInput& in, const Plan& next) {
     if (in.target != Target::kClaimedElsewhere) return;
     EXPECT_TRUE(isOneOf(next.action, {Action::kNothing, Action::kWait, Action::kForget}));
+  });
+}
+
+TEST(Plan, WhereAnotherBridgeMayHaveServedNothingIsReleasedUnseen) {
+  forEveryInput([](const PlanInput& in, const Plan& next) {
+    if (reachable(in) || in.alone) return;
+    EXPECT_NE(next.action, Action::kRelease);
   });
 }
 

@@ -470,5 +470,20 @@ TEST_F(PodControllerTest, ASweepFindsAnOrphanThatNoEventToldOf) {
   EXPECT_TRUE(provider_.pods.contains(served));
 }
 
+TEST_F(PodControllerTest, WhatHomeEndedAndNobodySeesIsAskedForBeforeItCountsAsOver) {
+  begin();
+  const std::string hidden = addRunning("hidden"), gone = addRunning("gone");
+  provider_.hidden.insert(hidden);
+  provider_.pods.erase(gone);
+  for (const char* name : {"hidden", "gone"}) {
+    home_.setPodStatus("default", name, {{"phase", "Failed"}}, "controller");
+  }
+  rt_.settle();
+  EXPECT_EQ(controller_->record(gone)->state, PodRecord::State::kTerminal);
+  provider_.hidden.clear();  // the question made it known
+  rt_.advance(seconds(2));
+  EXPECT_EQ(provider_.count("delete"), 1);
+}
+
 }  // namespace
 }  // namespace vkb::node
