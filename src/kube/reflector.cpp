@@ -15,6 +15,9 @@ namespace {
 constexpr std::chrono::seconds kShortWatch{1};
 /// A watch that lived this long was a good one, even if it ends in an error.
 constexpr std::chrono::seconds kLongWatch{30};
+/// A server that has just started may refuse what it allows a moment later. A cache that sees
+/// nothing costs more than a list a minute.
+constexpr base::BackoffPolicy kRefused{std::chrono::seconds(30), std::chrono::minutes(1)};
 /// A server that nobody reached for this long may have been restored from a backup and have written
 /// so much since that its resourceVersions are past ours again: only a list tells.
 constexpr std::chrono::seconds kLongOutage{30};
@@ -285,7 +288,7 @@ Duration Reflector::Impl::nextDelay(const Status& status) {
   const std::lock_guard lock(mutex_);
   ++attempt_;
   // A refused list (kNever) is our own selector or a version that lacks the resource: slow, too.
-  const auto& policy = status.retry == Retry::kFast ? base::kFastBackoff : base::kSlowBackoff;
+  const auto& policy = status.retry == Retry::kFast ? base::kFastBackoff : kRefused;
   Duration delay = base::backoffDelay(policy, attempt_, runtime_.random);
   server_asked_ = status.retryAfter.has_value();
   if (status.retryAfter) delay = std::max(delay, Duration(*status.retryAfter));

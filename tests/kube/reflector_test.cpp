@@ -267,6 +267,20 @@ TEST_F(ReflectorTest, RetryNowWhileNothingIsWaitedForDoesNothing) {
   EXPECT_EQ(count("list"), 1u);
 }
 
+TEST_F(ReflectorTest, ARefusedListIsTriedEveryMinuteAtLeast) {
+  cluster_.faults().refuse(test::forbidden(kPods, "", "not yet"), test::Fault::kForever);
+  start();
+  for (int i = 0; i < 10; ++i) {
+    const auto lists = count("list");
+    runtime_.advance(1min);
+    EXPECT_GE(count("list"), lists + 1);
+    EXPECT_LE(count("list"), lists + 4);
+  }
+  cluster_.faults().clear();
+  runtime_.advance(1min);
+  EXPECT_EQ(sink_.replaced, 1);
+}
+
 TEST_F(ReflectorTest, RetryNowLeavesAWaitThatTheServerAskedFor) {
   cluster_.faults().refuse(test::tooManyRequests(20s), 1, test::requestsOf("list"));
   start();
