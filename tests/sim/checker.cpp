@@ -148,6 +148,7 @@ void Checker::created(const test::Change& change) {
   Pod& known = pods_[home_uid];
   owner_[uidOf(pod)] = home_uid;
   known.live.insert(uidOf(pod));
+  if (&maker.home != &world_.home) of_clone_.insert(uidOf(pod));
   if (known.live.size() > 1) violate("one delegate", home_uid + " has two live delegates");
   if (!known.may_be_remade) {
     const Json* at_home = homePod(maker, home_uid);
@@ -258,12 +259,16 @@ void Checker::removedByBridge(const test::Change& change) {
 }
 
 /// Does a label, a record or home still tell that this home pod has a delegate? Without labels, and
-/// with the store lost before home was told of it, nothing does.
+/// with the store lost before home was told of it, nothing does; nor where it was lost and the
+/// target could not be looked at since. The pod of the same UID in a copy of home is another one.
 bool Checker::isToldBySomething(const test::Change& removal) {
   const std::string home_uid = uidOf(removal.before->json());
-  if (world_.installationOf(removal.actor)->store->wasCreated(home_uid)) return true;
+  const Installation& remover = *world_.installationOf(removal.actor);
+  if (remover.store->wasCreated(home_uid)) return true;
   for (const auto& target : world_.targets) {
+    if (!world_.hasListed(removal.actor, target->cluster)) continue;
     for (const std::string& uid : pods_[home_uid].live) {
+      if (of_clone_.contains(uid) != (&remover.home != &world_.home)) continue;
       const auto delegate = target->cluster.findPodByUid(uid);
       if (delegate && homeUidOf(delegate->json()) == home_uid) return true;
     }

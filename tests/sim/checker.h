@@ -81,7 +81,9 @@ class Checker {
   std::vector<std::string> violations_;
   std::map<std::string, Pod> pods_;           ///< by home UID
   std::map<std::string, std::string> owner_;  ///< delegate UID -> home UID
-  std::set<std::string> copies_;              ///< Secrets that bridges made, by UID
+  /// Delegates of pods in the copy of home, which that one's bridge made.
+  std::set<std::string> of_clone_;
+  std::set<std::string> copies_;  ///< Secrets that bridges made, by UID
   std::map<const Target*, Service> services_;
   bool home_went_back_ = false;
 };

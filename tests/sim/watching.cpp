@@ -28,11 +28,7 @@ class SimClient final : public kube::Client {
 
   Result<std::optional<Json>> get(const kube::Resource& resource, const std::string& ns,
                                   const std::string& name) override {
-    auto found = inner_->get(resource, ns, name);
-    if (found && *found && resource.plural == "pods") {
-      watching_.note(actor_, *json::makeObject(**found));
-    }
-    return found;
+    return inner_->get(resource, ns, name);
   }
   Result<json::RawList> list(const kube::Resource& resource,
                              const kube::ListOptions& options) override {
@@ -40,6 +36,7 @@ class SimClient final : public kube::Client {
     if (!found || resource.plural != "pods") return found;
     // One item is asked for to compare versions.
     if (options.limit == 1) return found;
+    watching_.listed.emplace(actor_, &cluster_);
     for (const auto& item : found->items) watching_.note(actor_, *item);
     return found;
   }

@@ -22,8 +22,9 @@ struct World::Watching {
           plural(std::move(p)),
           field_selector(std::move(f)) {}
     void onEvent(json::RawEvent event) override {
+      if (handler == nullptr) return;
       watching.note(actor, *event.object);
-      if (handler != nullptr) handler->onEvent(std::move(event));
+      handler->onEvent(std::move(event));
     }
     void onClosed(Status status) override {
       if (auto* told = std::exchange(handler, nullptr)) told->onClosed(std::move(status));
@@ -36,7 +37,10 @@ struct World::Watching {
   std::vector<std::pair<const test::FakeCluster*, std::weak_ptr<Open>>> watches;
   std::function<void(const std::string& actor, const Json& delegate)> on_post;
 
-  /// Who has been told by a server that which pod (UID) has ended.
+  /// Who has listed the pods of which cluster.
+  std::set<std::pair<std::string, const test::FakeCluster*>> listed;
+  /// Who has been told by a list or watch that which pod (UID) has ended. A GET is about a name,
+  /// and may be about an earlier pod of that name.
   std::set<std::pair<std::string, std::string>> told_of_end;
   void note(const std::string& actor, const json::Object& pod);
   /// Has this actor a watch on the pods there that is open, as far as it has noticed?

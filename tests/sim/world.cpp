@@ -317,6 +317,10 @@ bool World::mustKnowOfEnd(const std::string& actor, const std::string& home_uid)
   return !watching_->isWatching(installationOf(actor)->home, actor);
 }
 
+bool World::hasListed(const std::string& actor, const test::FakeCluster& cluster) const {
+  return watching_->listed.contains({actor, &cluster});
+}
+
 void World::forgetWhoKnows() { watching_->told_of_end.clear(); }
 
 void World::breakConnections(const Target& target) {
