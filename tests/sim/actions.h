@@ -64,6 +64,10 @@ class Actions {
   void crashSoon();
   void startSecond();
   bool isJustRestored(const test::FakeCluster& cluster) const;
+  std::shared_ptr<const test::FakeCluster::Snapshot> backUp(test::FakeCluster& cluster);
+  /// Has it written so much since its backup that its resourceVersions tell when it goes back
+  /// there?
+  bool hasAged(const test::FakeCluster& cluster) const;
   void restore(test::FakeCluster& cluster, const test::FakeCluster::Snapshot& backup);
   void restoreHome();
   void flashbackHome();
@@ -89,7 +93,9 @@ class Actions {
   std::string said_;
   std::size_t created_ = 0;
   std::shared_ptr<const test::FakeCluster::Snapshot> home_backup_, own_content_;
-  std::map<const test::FakeCluster*, TimePoint> restored_;  ///< when last
+  std::map<const test::FakeCluster*, TimePoint> restored_;            ///< when last
+  std::map<const test::FakeCluster*, std::uint64_t> backup_version_;  ///< resourceVersion
+  bool home_is_back_ = false;  ///< in time, until it is listed
 };
 
 }  // namespace vkb::sim

@@ -16,6 +16,7 @@ constexpr seconds kCalmDown{70};
 /// Whoever did not reach a server for this long lists anew; before that a server that was restored
 /// must not have written as much as letItAge() does, or nobody can tell that it was.
 constexpr seconds kListedAnew{30};
+constexpr std::uint64_t kAgeing = 60;
 /// A cache may be behind a proof for a second.
 constexpr seconds kAtOnce{3};
 
@@ -24,7 +25,7 @@ constexpr seconds kAtOnce{3};
 void letItAge(test::FakeCluster& cluster) {
   const Json lease{{"metadata", {{"name", "others"}, {"namespace", "kube-public"}}}};
   if (!cluster.find(kube::kLeases, "kube-public", "others")) cluster.add(kube::kLeases, lease);
-  for (int i = 0; i < 60; ++i) {
+  for (std::uint64_t i = 0; i < kAgeing; ++i) {
     cluster.edit(kube::kLeases, "kube-public", "others",
                  {{"metadata", {{"annotations", {{"i", std::to_string(i)}}}}}});
   }
@@ -253,17 +254,17 @@ void Actions::performTimeTravel(Kind kind) {
     case Kind::kSnapshotTarget:
       if (own_content_ || isJustRestored(target().cluster)) return;
       say("the target is backed up");
-      target().backup = target().cluster.snapshot();
-      return letItAge(target().cluster);
+      target().backup = backUp(target().cluster);
+      return;
     case Kind::kRestoreTarget:
-      if (!target().backup || own_content_) return;
+      if (!target().backup || own_content_ || !hasAged(target().cluster)) return;
       say("the target is restored from its backup");
       return restore(target().cluster, *target().backup);
     case Kind::kSnapshotHome:
-      if (isJustRestored(world_.home)) return;
+      if (isJustRestored(world_.home) || home_is_back_) return;
       say("home is backed up");
-      home_backup_ = world_.home.snapshot();
-      return letItAge(world_.home);
+      home_backup_ = backUp(world_.home);
+      return;
     case Kind::kRestoreHome:
       return restoreHome();
     case Kind::kFlashbackHome:
@@ -285,19 +286,34 @@ bool Actions::isJustRestored(const test::FakeCluster& cluster) const {
   return found != restored_.end() && world_.runtime.clock.now() - found->second < kListedAnew;
 }
 
+std::shared_ptr<const test::FakeCluster::Snapshot> Actions::backUp(test::FakeCluster& cluster) {
+  auto backup = cluster.snapshot();
+  backup_version_[&cluster] = cluster.resourceVersion();
+  letItAge(cluster);
+  return backup;
+}
+
+bool Actions::hasAged(const test::FakeCluster& cluster) const {
+  return cluster.resourceVersion() >= backup_version_.at(&cluster) + kAgeing;
+}
+
 void Actions::restoreHome() {
-  if (!home_backup_) return;
+  if (!home_backup_ || !hasAged(world_.home)) return;
   say("home is restored from its backup");
   restore(world_.home, *home_backup_);
 }
 
 /// One of home's servers has gone back in time, and the next request reaches another one.
 void Actions::flashbackHome() {
-  if (!home_backup_) return;
+  if (!home_backup_ || !hasAged(world_.home)) return;
   say("home goes back to its backup until the bridge has listed its pods");
   const auto now = world_.home.snapshot();
-  world_.home.restore(*home_backup_);
-  world_.afterNext(test::requestsOf("list", "pods"), [this, now] { world_.home.restore(*now); });
+  restore(world_.home, *home_backup_);
+  home_is_back_ = true;
+  world_.afterNext(test::requestsOf("list", "pods"), [this, now] {
+    world_.home.restore(*now);
+    home_is_back_ = false;
+  });
   world_.advance(seconds(below(3)));
 }
 

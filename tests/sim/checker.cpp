@@ -259,16 +259,16 @@ void Checker::removedByBridge(const test::Change& change) {
 }
 
 /// Does a label, a record or home still tell that this home pod has a delegate? Without labels, and
-/// with the store lost before home was told of it, nothing does; nor where it was lost and the
-/// target could not be looked at since. The pod of the same UID in a copy of home is another one.
+/// with the store lost before home was told of it, nothing does; nor do labels that the target has
+/// not told this bridge of yet. The pod of the same UID in a copy of home is another one.
 bool Checker::isToldBySomething(const test::Change& removal) {
   const std::string home_uid = uidOf(removal.before->json());
   const Installation& remover = *world_.installationOf(removal.actor);
   if (remover.store->wasCreated(home_uid)) return true;
   for (const auto& target : world_.targets) {
-    if (!world_.hasListed(removal.actor, target->cluster)) continue;
     for (const std::string& uid : pods_[home_uid].live) {
       if (of_clone_.contains(uid) != (&remover.home != &world_.home)) continue;
+      if (!world_.knowsPod(removal.actor, uid)) continue;
       const auto delegate = target->cluster.findPodByUid(uid);
       if (delegate && homeUidOf(delegate->json()) == home_uid) return true;
     }

@@ -36,7 +36,6 @@ class SimClient final : public kube::Client {
     if (!found || resource.plural != "pods") return found;
     // One item is asked for to compare versions.
     if (options.limit == 1) return found;
-    watching_.listed.emplace(actor_, &cluster_);
     for (const auto& item : found->items) watching_.note(actor_, *item);
     return found;
   }
@@ -88,6 +87,7 @@ std::unique_ptr<kube::Client> World::Watching::client(test::FakeCluster& cluster
 }
 
 void World::Watching::note(const std::string& actor, const json::Object& pod) {
+  told_of.emplace(actor, pod.uid);
   for (const char* end : {"\"phase\":\"Failed\"", "\"phase\":\"Succeeded\""}) {
     if (pod.raw.find(end) != std::string::npos) told_of_end.emplace(actor, pod.uid);
   }

@@ -37,8 +37,8 @@ struct World::Watching {
   std::vector<std::pair<const test::FakeCluster*, std::weak_ptr<Open>>> watches;
   std::function<void(const std::string& actor, const Json& delegate)> on_post;
 
-  /// Who has listed the pods of which cluster.
-  std::set<std::pair<std::string, const test::FakeCluster*>> listed;
+  /// Who has been told by a list or watch of which pod (UID).
+  std::set<std::pair<std::string, std::string>> told_of;
   /// Who has been told by a list or watch that which pod (UID) has ended. A GET is about a name,
   /// and may be about an earlier pod of that name.
   std::set<std::pair<std::string, std::string>> told_of_end;

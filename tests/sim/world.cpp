@@ -317,8 +317,8 @@ bool World::mustKnowOfEnd(const std::string& actor, const std::string& home_uid)
   return !watching_->isWatching(installationOf(actor)->home, actor);
 }
 
-bool World::hasListed(const std::string& actor, const test::FakeCluster& cluster) const {
-  return watching_->listed.contains({actor, &cluster});
+bool World::knowsPod(const std::string& actor, const std::string& uid) const {
+  return watching_->told_of.contains({actor, uid});
 }
 
 void World::forgetWhoKnows() { watching_->told_of_end.clear(); }

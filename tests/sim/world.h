@@ -108,8 +108,8 @@ class World {
   /// Has this bridge been told that the home pod has ended, or no reason to trust what it was told?
   bool mustKnowOfEnd(const std::string& actor, const std::string& home_uid);
   void forgetWhoKnows();
-  /// Has this bridge ever seen the pods of that cluster?
-  bool hasListed(const std::string& actor, const test::FakeCluster& cluster) const;
+  /// Has this bridge been told of that pod by a list or watch?
+  bool knowsPod(const std::string& actor, const std::string& uid) const;
   /// What a bridge does when a target cannot be reached.
   const bool hold;
 
