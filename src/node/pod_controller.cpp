@@ -206,6 +206,7 @@ void PodController::deleteCarefully(double per_second) {
   std::lock_guard lock(impl_->context.mutex);
   impl_->context.careful.emplace(impl_->deps.runtime.clock, per_second, per_second);
   impl_->context.careful_until = impl_->deps.runtime.clock.now() + kCarefulTime;
+  impl_->context.seen_wanted.clear();
 }
 
 void PodController::releaseBrake() {

@@ -67,7 +67,8 @@ class PodController {
   /// Pods of the provider that home no longer has are looked at, whatever events were lost.
   void sweep();
   /// After a long absence many deletions may be waiting, some of them for no better reason than
-  /// the absence: those of the next minute begin at `per_second` (design §7).
+  /// the absence: those of the next minute begin at `per_second` (design §7). What is deleted only
+  /// after home was seen to want it is not among them.
   void deleteCarefully(double per_second);
   /// The operator, or time, says that the losses were real.
   void releaseBrake();

@@ -78,6 +78,7 @@ PlanInput PodTurn::observe() {
   delegate_ = c_.deps.provider.peekPod(present ? &home_.pod() : nullptr, uid_,
                                        record_ ? &*record_ : nullptr);
   inputs_hash_ = present ? inputsHash() : "";
+  if (home_.state == HomePod::kActive) noteWanted();
 
   PlanInput in{
       .home = home_.state, .delegate = delegate_, .target = target_, .alone = c_.alone.load()};

@@ -38,9 +38,11 @@ struct PodTurnContext {
     TimePoint since{};
   };
   std::unordered_map<std::string, Trouble> troubles{};
-  /// Deletions begin at this rate for a while; each UID waits for its turn once.
+  /// Deletions begin at this rate for a while; each UID waits for its turn once. Those that home
+  /// was seen to want since then do not: who deletes them now knows what they do.
   std::optional<base::RateLimiter> careful{};
   TimePoint careful_until{};
+  std::unordered_set<std::string> seen_wanted{};
   std::unordered_map<std::string, TimePoint> may_delete_at{};
   /// Inputs hash for which the provider refused for good; nothing is tried until it changes.
   std::unordered_map<std::string, std::string> refused{};
@@ -136,6 +138,7 @@ class PodTurn {
   bool isNews(const Status& status, bool* lasting, bool* first);
   /// How long this deletion has to wait for its turn.
   Duration deletionDelay();
+  void noteWanted();
   WallTime wallNow() const { return c_.deps.runtime.clock.wallNow(); }
 
   PodTurnContext& c_;

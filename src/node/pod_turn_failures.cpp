@@ -66,10 +66,21 @@ bool PodTurn::isNews(const Status& status, bool* lasting, bool* first) {
   return true;
 }
 
+/// For deletionDelay(), while that matters.
+void PodTurn::noteWanted() {
+  std::lock_guard lock(c_.mutex);
+  if (!c_.careful) return;
+  if (c_.deps.runtime.clock.now() < c_.careful_until) {
+    c_.seen_wanted.insert(uid_);
+  } else {
+    c_.seen_wanted.clear();
+  }
+}
+
 Duration PodTurn::deletionDelay() {
   const TimePoint now = c_.deps.runtime.clock.now();
   std::lock_guard lock(c_.mutex);
-  if (!c_.careful) return Duration::zero();
+  if (!c_.careful || c_.seen_wanted.contains(uid_)) return Duration::zero();
   auto turn = c_.may_delete_at.find(uid_);
   if (turn == c_.may_delete_at.end()) {
     if (now >= c_.careful_until) return Duration::zero();

@@ -112,6 +112,20 @@ TEST_F(PodControllerTest, AfterALongAbsenceDeletionsBeginAtABoundedRate) {
   EXPECT_EQ(provider_.count("delete"), 100) << "that is over";
 }
 
+TEST_F(PodControllerTest, WhatUsersDeleteAfterTheAbsenceGoesAtOnce) {
+  begin();
+  for (int i = 0; i < 50; ++i) addRunning("web-" + std::to_string(i));
+  shutDown();
+  boot();
+  informer_->start();
+  rt_.settle();
+  controller_->deleteCarefully(5);
+  controller_->setProviderState(ProviderState::kReady, "");
+  rt_.settle();
+  for (int i = 0; i < 50; ++i) removePod("web-" + std::to_string(i), 30);
+  EXPECT_EQ(provider_.count("delete"), 50);
+}
+
 TEST_F(PodControllerTest, ADeleteThatIsRefusedForGoodIsAskedForAgainAllTheSame) {
   begin();
   const std::string uid = addRunning("web");
