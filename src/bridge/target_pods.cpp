@@ -9,6 +9,7 @@
 #include "bridge/names.h"
 #include "bridge/slim_pod.h"
 #include "json/json.h"
+#include "json/object_parts.h"
 
 namespace vkb::bridge {
 namespace {
@@ -22,7 +23,7 @@ std::string homeUidOf(const Json& pod, const std::string& home_id, const std::st
 }
 
 bool isBeingDeleted(const json::ObjectPtr& object) {
-  return !json::str(object->parse(), {"metadata", "deletionTimestamp"}).empty();
+  return !json::str(*object, {"metadata", "deletionTimestamp"}).empty();
 }
 
 }  // namespace
@@ -212,10 +213,14 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& object) {
   }
   // Most pods of a target are not ours: the label's name is looked for before a DOM is made.
   const bool may_be_labelled = object->raw.find(kLabelHomeUid) != std::string::npos;
-  const Json pod = object->parse();
-  std::string home_uid =
-      may_be_labelled ? homeUidOf(pod, options_.home_id, options_.node) : std::string();
+  Json pod;
+  std::string home_uid;
+  if (ours_by_uid || may_be_labelled) {
+    pod["metadata"] = json::parsePart(*object, "metadata");
+    home_uid = homeUidOf(pod, options_.home_id, options_.node);
+  }
   if (home_uid.empty() && !ours_by_uid) {
+    pod = object->parse();
     usage_changed_ |=
         foreign_.set(object->uid, json::str(pod, {"spec", "nodeName"}), requestsOf(pod));
     return "";

@@ -8,6 +8,7 @@
 #include "bridge/target_namespace.h"
 #include "bridge/virtual_node.h"
 #include "json/json.h"
+#include "json/object_parts.h"
 #include "kube/features.h"
 #include "kube/version.h"
 #include "vkbridge/errors.h"
@@ -298,7 +299,8 @@ ProviderPod TargetProvider::describe(const Json& delegate, const PodRecord& reco
 }
 
 ProviderPod TargetProvider::describe(const TargetPods::Delegate& delegate) const {
-  const Json pod = delegate.pod->parse();
+  const Json pod{{"metadata", json::parsePart(*delegate.pod, "metadata")},
+                 {"status", {{"phase", json::str(*delegate.pod, {"status", "phase"})}}}};
   ProviderPod result = describe(pod, PodRecord{});
   result.ownership = Ownership::kMine;
   result.home_uid = delegate.home_uid;
@@ -384,7 +386,7 @@ void TargetProvider::forgetPod(const PodRecord& record) {
 
 std::string TargetProvider::podNode(const PodRecord& record) {
   const auto delegate = find(record);
-  return delegate ? json::str(delegate->pod->parse(), {"spec", "nodeName"}) : "";
+  return delegate ? json::str(*delegate->pod, {"spec", "nodeName"}) : "";
 }
 
 void TargetProvider::notifyPods(std::function<void(const std::string&)> changed) {

@@ -14,6 +14,15 @@ std::uint64_t numberOf(const std::string& text) {
   return value;
 }
 
+std::string_view slice(std::string_view text, std::size_t begin) {
+  if (begin >= text.size()) return {};
+  return text.substr(begin, json::skipValue(text, begin) - begin);
+}
+
+std::string_view spec(const json::Object& pod) {
+  return slice(pod.raw, json::findValue(pod.raw, 0, "spec"));
+}
+
 /// The members of an object but for one, as they stand there, each ended by a line break, which no
 /// JSON string holds.
 std::string membersBut(std::string_view text, std::size_t begin, std::string_view left_out) {
@@ -28,27 +37,36 @@ std::string membersBut(std::string_view text, std::size_t begin, std::string_vie
   return members;
 }
 
-std::string_view valueOf(std::string_view text, std::string_view key) {
-  const std::size_t begin = json::findValue(text, 0, key);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, json::skipValue(text, begin) - begin);
+/// metadata without resourceVersion and our annotation.
+std::string metadata(const json::Object& pod, std::string_view annotation) {
+  const std::string_view text = pod.raw;
+  std::string members;
+  const std::size_t begin = json::findValue(text, 0, "metadata");
+  if (begin >= text.size()) return members;
+  json::forEachMember(text, begin, [&](const json::Member& member) {
+    if (member.key == "resourceVersion") return true;
+    if (member.key == "annotations") {
+      const std::string others = membersBut(text, member.value_begin, annotation);
+      if (!others.empty()) members += "annotations:\n" + others;
+      return true;
+    }
+    members += text.substr(member.key_begin, member.value_end - member.key_begin);
+    members += '\n';
+    return true;
+  });
+  return members;
 }
 
 }  // namespace
 
-bool isSameButForStatus(const json::Object& before, const json::Object& after) {
-  if (valueOf(before.raw, "spec") != valueOf(after.raw, "spec")) return false;
-  const auto metadata = [](const json::Object& object) {
-    return membersBut(object.raw, json::findValue(object.raw, 0, "metadata"), "resourceVersion");
-  };
-  return metadata(before) == metadata(after);
+bool isSameQuestion(const json::Object& before, const json::Object& after,
+                    std::string_view annotation) {
+  return spec(before) == spec(after) && metadata(before, annotation) == metadata(after, annotation);
 }
 
-std::size_t printButForStatus(const json::Object& pod) {
+std::size_t printOfQuestion(const json::Object& pod, std::string_view annotation) {
   const std::hash<std::string_view> hash;
-  const std::size_t metadata = json::findValue(pod.raw, 0, "metadata");
-  return hash(valueOf(pod.raw, "spec")) * 31 +
-         hash(membersBut(pod.raw, metadata, "resourceVersion"));
+  return hash(spec(pod)) * 31 + hash(metadata(pod, annotation));
 }
 
 bool isNewer(const json::Object& after, const json::Object& before) {

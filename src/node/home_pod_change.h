@@ -1,15 +1,19 @@
 #pragma once
 
+#include <string_view>
+
 #include "json/object.h"
 
 namespace vkb::node {
 
-/// Does nothing but status and resourceVersion differ between two versions of a pod? Their bytes
-/// are compared: what is the same and written differently is called different.
-bool isSameButForStatus(const json::Object& before, const json::Object& after);
+/// Does nothing but what we write ourselves differ between two versions of a pod: status, this
+/// annotation, resourceVersion? Their bytes are compared: what is the same and written differently
+/// is called different.
+bool isSameQuestion(const json::Object& before, const json::Object& after,
+                    std::string_view annotation);
 
-/// A number that is the same for two versions of a pod of which isSameButForStatus is true.
-std::size_t printButForStatus(const json::Object& pod);
+/// A number that is the same for two versions of a pod of which isSameQuestion() is true.
+std::size_t printOfQuestion(const json::Object& pod, std::string_view annotation);
 
 /// Has `after` a higher resourceVersion? Those of one resource are numbers; what is none is the
 /// lowest.

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "json/json.h"
+#include "json/object_parts.h"
 #include "json/time.h"
 #include "node/home_pod_change.h"
 #include "node/pod_turn.h"
@@ -96,11 +97,10 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
   }
 
   bool asksAnew(const json::Object& before, const json::Object& after) const {
-    if (isSameButForStatus(before, after)) return false;
-    const Json was = before.parse(), is = after.parse();
-    const bool deletion_changed = json::at(was, {"metadata", "deletionTimestamp"}) !=
-                                  json::at(is, {"metadata", "deletionTimestamp"});
-    return deletion_changed || deps.provider.inputsHash(was) != deps.provider.inputsHash(is);
+    if (isSameQuestion(before, after, options.delegate_annotation)) return false;
+    const auto deletion = {std::string_view("metadata"), std::string_view("deletionTimestamp")};
+    if (json::str(before, deletion) != json::str(after, deletion)) return true;
+    return deps.provider.inputsHash(before.parse()) != deps.provider.inputsHash(after.parse());
   }
 
   void wakeAll() {

@@ -77,8 +77,11 @@ PlanInput PodTurn::observe() {
   const bool present = home_.state != HomePod::kAbsent;
   delegate_ = c_.deps.provider.peekPod(present ? &home_.pod() : nullptr, uid_,
                                        record_ ? &*record_ : nullptr);
-  inputs_hash_ = present ? inputsHash() : "";
-  if (home_.state == HomePod::kActive) noteWanted();
+  inputs_hash_.clear();
+  if (home_.state == HomePod::kActive) {
+    inputs_hash_ = inputsHash();
+    noteWanted();
+  }
 
   PlanInput in{
       .home = home_.state, .delegate = delegate_, .target = target_, .alone = c_.alone.load()};
@@ -86,7 +89,7 @@ PlanInput PodTurn::observe() {
     in.record = record_->state;
     in.attempt_expired = record_->attempt_expires <= wallNow();
     const bool differs = record_->inputs_hash != inputs_hash_ || delegate_.repair;
-    in.outdated = present && differs && !isRefused();
+    in.outdated = home_.state == HomePod::kActive && differs && !isRefused();
   }
   const auto grace = json::integer(home_.pod(), {"metadata", "deletionGracePeriodSeconds"});
   in.shorter_grace = grace && delegate_.grace_seconds && *grace < *delegate_.grace_seconds;
@@ -196,6 +199,7 @@ PodTurn::Step PodTurn::create() {
   record_->state = State::kCreated;
   record_->provider_uid = created->uid;
   record_->inputs_hash = created->inputs_hash;
+  noteInputs();
   record_->phase = "Pending";
   clearFailure();
   if (auto written = put(); !written) return fail(written.error());

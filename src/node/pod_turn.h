@@ -56,7 +56,7 @@ struct PodTurnContext {
     bool operator==(const Seen&) const = default;
   };
   std::unordered_map<std::string, Seen> settled{};
-  /// Home pods (printButForStatus) whose inputs were found to be those of their records (a hash of
+  /// Home pods (printOfQuestion) whose inputs were found to be those of their records (a hash of
   /// what stands there), so that they are not worked out again in each turn.
   struct Inputs {
     std::size_t print = 0, recorded = 0;
@@ -101,6 +101,7 @@ class PodTurn {
   PlanInput observe();
   /// Of the home pod as it is; that of the record where it is known to be the same.
   std::string inputsHash();
+  void noteInputs();
   void rebuildRecord();
   Step act(const Plan& plan);
 

@@ -52,7 +52,7 @@ std::string PodTurn::inputsHash() {
   const bool made = record_ && !record_->inputs_hash.empty() &&
                     delegate_.ownership == ProviderPod::Ownership::kMine && home_.bytes;
   if (!made) return c_.deps.provider.inputsHash(home_.pod());
-  const std::size_t print = printButForStatus(*home_.bytes);
+  const std::size_t print = printOfQuestion(*home_.bytes, c_.options.delegate_annotation);
   const std::size_t recorded = std::hash<std::string>{}(record_->inputs_hash);
   {
     std::lock_guard lock(c_.mutex);
@@ -70,6 +70,15 @@ std::string PodTurn::inputsHash() {
     c_.known_inputs.erase(uid_);
   }
   return hash;
+}
+
+/// A pod that was just made of what home shows need not be compared with it.
+void PodTurn::noteInputs() {
+  if (!home_.bytes || record_->inputs_hash != inputs_hash_) return;
+  const std::size_t print = printOfQuestion(*home_.bytes, c_.options.delegate_annotation);
+  const std::size_t recorded = std::hash<std::string>{}(record_->inputs_hash);
+  std::lock_guard lock(c_.mutex);
+  c_.known_inputs[uid_] = {print, recorded, c_.epoch};
 }
 
 /// The provider says when to go on. Looked at again all the same: a wait must not hang on a call

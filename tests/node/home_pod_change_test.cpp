@@ -16,16 +16,33 @@ json::Object pod(const std::string& version, const std::string& metadata, const 
 
 const json::Object kBefore = pod("5", R"(,"labels":{"a":"b"})", R"("x":1)", R"("phase":"Pending")");
 
+bool same(const json::Object& before, const json::Object& after) {
+  const bool same = isSameQuestion(before, after, "ours");
+  EXPECT_EQ(same, printOfQuestion(before, "ours") == printOfQuestion(after, "ours"));
+  return same;
+}
+
 TEST(HomePodChange, AnotherStatusAndVersionAreTheSameQuestion) {
   const auto after = pod("6", R"(,"labels":{"a":"b"})", R"("x":1)", R"("phase":"Running")");
-  EXPECT_TRUE(isSameButForStatus(kBefore, after));
+  EXPECT_TRUE(same(kBefore, after));
 }
 
 TEST(HomePodChange, ASpecALabelOrADeletionIsAnother) {
-  EXPECT_FALSE(isSameButForStatus(kBefore, pod("6", R"(,"labels":{"a":"b"})", R"("x":2)", "")));
-  EXPECT_FALSE(isSameButForStatus(kBefore, pod("6", R"(,"labels":{"a":"c"})", R"("x":1)", "")));
-  EXPECT_FALSE(isSameButForStatus(
-      kBefore, pod("6", R"(,"labels":{"a":"b"},"deletionTimestamp":"t")", R"("x":1)", "")));
+  EXPECT_FALSE(same(kBefore, pod("6", R"(,"labels":{"a":"b"})", R"("x":2)", "")));
+  EXPECT_FALSE(same(kBefore, pod("6", R"(,"labels":{"a":"c"})", R"("x":1)", "")));
+  EXPECT_FALSE(
+      same(kBefore, pod("6", R"(,"labels":{"a":"b"},"deletionTimestamp":"t")", R"("x":1)", "")));
+}
+
+TEST(HomePodChange, OurOwnAnnotationIsTheSameQuestion) {
+  const auto ours = pod("6", R"(,"labels":{"a":"b"},"annotations":{"ours":"x"})", R"("x":1)", "");
+  EXPECT_TRUE(same(kBefore, ours));
+  EXPECT_FALSE(
+      same(kBefore, pod("6", R"(,"labels":{"a":"b"},"annotations":{"b":"x"})", R"("x":1)", "")));
+  EXPECT_TRUE(
+      same(ours, pod("7", R"(,"labels":{"a":"b"},"annotations":{"ours":"y"})", R"("x":1)", "")));
+  EXPECT_FALSE(same(
+      ours, pod("7", R"(,"labels":{"a":"b"},"annotations":{"ours":"x","z":"1"})", R"("x":1)", "")));
 }
 
 TEST(HomePodChange, NewerIsTheHigherNumber) {

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "json/object.h"
+
+namespace vkb::json {
+
+// For whoever wants little of an object: neither looks at more than it has to.
+
+/// The DOM of one member of the object; null where there is none.
+Json parsePart(const Object& object, std::string_view member);
+
+/// The string at that path, as str() would find it in the DOM; "" where there is none.
+std::string str(const Object& object, std::initializer_list<std::string_view> path);
+
+}  // namespace vkb::json

@@ -1,0 +1,37 @@
+#include "json/object_parts.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace vkb::json {
+namespace {
+
+ObjectPtr object(const char* text) { return *makeObject(text); }
+
+TEST(ObjectParts, AMemberIsReadAsTheWholeWouldBe) {
+  const auto pod =
+      object(R"({"metadata":{"name":"a","labels":{"b":"c"}},"spec":{"n":1.5},"x":[2]})");
+  for (const char* member : {"metadata", "spec", "x"}) {
+    EXPECT_EQ(parsePart(*pod, member), pod->parse()[member]) << member;
+  }
+  EXPECT_TRUE(parsePart(*pod, "status").is_null());
+}
+
+TEST(ObjectParts, AStringIsFoundByItsPath) {
+  const auto pod = object(R"({"metadata":{"name":"a"},"spec":{"name":"b","x":{"name":"c\n\"d"}}})");
+  EXPECT_EQ(str(*pod, {"spec", "name"}), "b");
+  EXPECT_EQ(str(*pod, {"spec", "x", "name"}), "c\n\"d");
+}
+
+TEST(ObjectParts, WhatIsNoStringOrNotThereIsEmpty) {
+  const auto pod = object(R"({"metadata":{"name":"a"},"spec":{"n":1,"z":null,"e":"","l":["v"]}})");
+  for (const char* key : {"n", "z", "e", "l", "missing"}) {
+    EXPECT_EQ(str(*pod, {"spec", key}), "") << key;
+  }
+  EXPECT_EQ(str(*pod, {"spec", "n", "deeper"}), "");
+  EXPECT_EQ(str(*pod, {"status", "phase"}), "");
+}
+
+}  // namespace
+}  // namespace vkb::json
