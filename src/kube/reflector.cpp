@@ -255,6 +255,9 @@ void Reflector::Impl::afterClosed(const Status& status) {
   ended.reset();
   if (calls_.closed()) return;
   const bool in_order = status.code == 200;
+  // What happened until the list that comes now is not known, and that may tell of a server that
+  // was restored meanwhile.
+  if (status.code == 410) setHealthy(false, status);
   if (heard || lived >= (in_order ? Duration(kShortWatch) : Duration(kLongWatch))) {
     const std::lock_guard lock(mutex_);
     attempt_ = 0;

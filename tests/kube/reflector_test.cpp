@@ -142,6 +142,17 @@ TEST_F(ReflectorTest, DeletesMissedBeyondTheServersMemoryAreDeliveredByARelist) 
   EXPECT_EQ(sink_.replaced, 2);
 }
 
+TEST_F(ReflectorTest, WithoutItsHistoryAWatchIsBrokenUntilTheNextList) {
+  addPod("a");
+  start();
+  cluster_.faults().refuse(test::expired("too old"), 1, test::requestsOf("watch"));
+  runtime_.advance(2s);
+  cluster_.cutWatches("", 200);
+  runtime_.settle();
+  EXPECT_EQ(sink_.replaced, 2);
+  EXPECT_THAT(health_, ElementsAre(true, false, true));
+}
+
 TEST_F(ReflectorTest, AWatchThatEndsInOrderGoesOnWithoutAList) {
   addPod("a");
   start();
