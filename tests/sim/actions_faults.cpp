@@ -365,7 +365,7 @@ void Actions::restoreOrder() {
 /// Caches that were told what was not so are put right by the next list.
 void Actions::relistAll() {
   for (test::FakeCluster* cluster : world_.clusters()) {
-    const std::string tick = std::to_string(cluster->resourceVersion());
+    const std::string tick = "at " + std::to_string(cluster->resourceVersion());
     cluster->edit(kube::kNamespaces, "", "default",
                   {{"metadata", {{"annotations", {{"tick", tick}}}}}});
     cluster->compact();
