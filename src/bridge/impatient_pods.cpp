@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "json/json.h"
+#include "json/object_parts.h"
 
 namespace vkb::bridge {
 namespace {
@@ -21,10 +22,10 @@ bool tolerates(const Json& toleration, const char* taint) {
 }
 
 /// The shortest time of those that match counts, as in Kubernetes' taint eviction.
-std::optional<seconds> toleratedTime(const Json& pod, const char* taint) {
+std::optional<seconds> toleratedTime(const Json& tolerations, const char* taint) {
   std::optional<seconds> shortest;
   bool any = false;
-  for (const Json& toleration : json::array(pod, {"spec", "tolerations"})) {
+  for (const Json& toleration : json::array(tolerations, {})) {
     if (!tolerates(toleration, taint)) continue;
     any = true;
     const auto time = json::integer(toleration, {"tolerationSeconds"});
@@ -37,10 +38,10 @@ std::optional<seconds> toleratedTime(const Json& pod, const char* taint) {
 
 }  // namespace
 
-std::optional<seconds> toleratedOutage(const Json& pod) {
+std::optional<seconds> toleratedOutage(const Json& tolerations) {
   std::optional<seconds> result;
   for (const char* taint : {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}) {
-    const auto time = toleratedTime(pod, taint);
+    const auto time = toleratedTime(tolerations, taint);
     if (time && (!result || *time < *result)) result = time;
   }
   return result;
@@ -53,7 +54,7 @@ void ImpatientPods::onPod(const json::ObjectPtr& before, const json::ObjectPtr& 
     pods_.erase(before->uid);
     return;
   }
-  const auto time = toleratedOutage(after->parse());
+  const auto time = toleratedOutage(json::parseAt(*after, {"spec", "tolerations"}));
   if (!time || *time >= kShortOutage) return;
   const std::lock_guard lock(mutex_);
   pods_[after->uid] = {after->key(), *time};

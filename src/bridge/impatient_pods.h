@@ -11,8 +11,9 @@
 
 namespace vkb::bridge {
 
-/// How long this pod stays on a node that is NotReady or that nobody hears of; nothing: for ever.
-std::optional<std::chrono::seconds> toleratedOutage(const Json& pod);
+/// How long a pod with these tolerations stays on a node that is NotReady or that nobody hears of;
+/// nothing: for ever.
+std::optional<std::chrono::seconds> toleratedOutage(const Json& tolerations);
 
 /// The pods of a virtual node that Kubernetes would evict during a short outage of the target
 /// (design §7). Thread-safe.

@@ -12,6 +12,16 @@ std::string_view valueAt(std::string_view text, std::size_t begin) {
   return text.substr(begin, skipValue(text, begin) - begin);
 }
 
+/// Empty where there is nothing.
+std::string_view textAt(std::string_view text, std::initializer_list<std::string_view> path) {
+  std::size_t begin = 0;
+  for (const std::string_view key : path) {
+    begin = findValue(text, begin, key);
+    if (begin == std::string_view::npos) return {};
+  }
+  return valueAt(text, begin);
+}
+
 Json parsed(std::string_view text) {
   if (auto value = fastParse(text)) return std::move(*value);
   Json value = Json::parse(text, nullptr, false);
@@ -20,18 +30,15 @@ Json parsed(std::string_view text) {
 
 }  // namespace
 
-Json parsePart(const Object& object, std::string_view member) {
-  const std::size_t begin = findValue(object.raw, 0, member);
-  return begin == std::string::npos ? Json() : parsed(valueAt(object.raw, begin));
+Json parsePart(const Object& object, std::string_view member) { return parseAt(object, {member}); }
+
+Json parseAt(const Object& object, std::initializer_list<std::string_view> path) {
+  const std::string_view text = textAt(object.raw, path);
+  return text.empty() ? Json() : parsed(text);
 }
 
 std::string str(const Object& object, std::initializer_list<std::string_view> path) {
-  std::size_t begin = 0;
-  for (const std::string_view key : path) {
-    begin = findValue(object.raw, begin, key);
-    if (begin == std::string::npos) return "";
-  }
-  const std::string_view text = valueAt(object.raw, begin);
+  const std::string_view text = textAt(object.raw, path);
   if (text.size() < 2 || text.front() != '"') return "";
   if (text.find('\\') == std::string_view::npos)
     return std::string(text.substr(1, text.size() - 2));

@@ -13,6 +13,9 @@ namespace vkb::json {
 /// The DOM of one member of the object; null where there is none.
 Json parsePart(const Object& object, std::string_view member);
 
+/// The DOM of the value at that path; null where there is none.
+Json parseAt(const Object& object, std::initializer_list<std::string_view> path);
+
 /// The string at that path, as str() would find it in the DOM; "" where there is none.
 std::string str(const Object& object, std::initializer_list<std::string_view> path);
 

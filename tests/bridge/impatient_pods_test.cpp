@@ -23,7 +23,7 @@ struct Case {
 class ToleratedOutage : public testing::TestWithParam<Case> {};
 
 TEST_P(ToleratedOutage, IsWhatKubernetesWaitsBeforeItEvicts) {
-  const auto time = toleratedOutage(tolerating(GetParam().tolerations));
+  const auto time = toleratedOutage(Json::parse(GetParam().tolerations));
   const auto wanted = GetParam().seconds;
   EXPECT_EQ(time, wanted ? std::optional(seconds(*wanted)) : std::nullopt) << GetParam().what;
 }

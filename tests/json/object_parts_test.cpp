@@ -18,6 +18,15 @@ TEST(ObjectParts, AMemberIsReadAsTheWholeWouldBe) {
   EXPECT_TRUE(parsePart(*pod, "status").is_null());
 }
 
+TEST(ObjectParts, AValueInsideIsReadAsTheWholeWouldBe) {
+  const auto pod =
+      object(R"({"metadata":{"name":"a"},"spec":{"t":[{"k":"v"}],"n":1},"t":"other"})");
+  EXPECT_EQ(parseAt(*pod, {"spec", "t"}), Json::parse(R"([{"k":"v"}])"));
+  EXPECT_EQ(parseAt(*pod, {"spec", "n"}), 1);
+  EXPECT_TRUE(parseAt(*pod, {"spec", "missing"}).is_null());
+  EXPECT_TRUE(parseAt(*pod, {"spec", "n", "deeper"}).is_null());
+}
+
 TEST(ObjectParts, AStringIsFoundByItsPath) {
   const auto pod = object(R"({"metadata":{"name":"a"},"spec":{"name":"b","x":{"name":"c\n\"d"}}})");
   EXPECT_EQ(str(*pod, {"spec", "name"}), "b");
