@@ -126,18 +126,31 @@ Result<void> RestExchange::waitForLimit(std::chrono::milliseconds left) {
 
 void RestExchange::count(const Request& request, int code, TimePoint begun) {
   const std::chrono::duration<double> took = deps_.clock.now() - begun;
-  deps_.metrics
-      .counter("rest_client_requests_total",
-               "Requests to API servers by cluster, method and code (client-go's name).",
-               {{"cluster", options_.cluster},
-                {"method", request.http.method},
-                {"code", code == 0 ? "<error>" : std::to_string(code)}})
-      .Increment();
-  deps_.metrics
-      .histogram("rest_client_request_duration_seconds",
-                 "Time until the answer by cluster and verb; of watches until the head.",
-                 {{"cluster", options_.cluster}, {"verb", request.verb}}, kBuckets)
-      .Observe(took.count());
+  const std::lock_guard lock(metrics_mutex_);
+  counterOf(request.http.method, code).Increment();
+  durationOf(request.verb).Observe(took.count());
+}
+
+prometheus::Counter& RestExchange::counterOf(const std::string& method, int code) {
+  const auto known = counters_.find({method, code});
+  if (known != counters_.end()) return known->second;
+  prometheus::Counter& made = deps_.metrics.counter(
+      "rest_client_requests_total",
+      "Requests to API servers by cluster, method and code (client-go's name).",
+      {{"cluster", options_.cluster},
+       {"method", method},
+       {"code", code == 0 ? "<error>" : std::to_string(code)}});
+  return counters_.emplace(std::pair(method, code), made).first->second;
+}
+
+prometheus::Histogram& RestExchange::durationOf(const std::string& verb) {
+  const auto known = durations_.find(verb);
+  if (known != durations_.end()) return known->second;
+  prometheus::Histogram& made = deps_.metrics.histogram(
+      "rest_client_request_duration_seconds",
+      "Time until the answer by cluster and verb; of watches until the head.",
+      {{"cluster", options_.cluster}, {"verb", verb}}, kBuckets);
+  return durations_.emplace(verb, made).first->second;
 }
 
 void RestExchange::prepare(net::HttpRequest& request) const {

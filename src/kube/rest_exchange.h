@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -56,6 +57,8 @@ class RestExchange {
   Result<Credentials::Current> authorize(net::HttpRequest& request);
   Result<void> waitForLimit(std::chrono::milliseconds left);
   void count(const Request& request, int code, TimePoint begun);
+  prometheus::Counter& counterOf(const std::string& method, int code);
+  prometheus::Histogram& durationOf(const std::string& verb);
   void prepare(net::HttpRequest& request) const;
   Status answered(const net::HttpResponse& head, const std::string& body) const;
   Status named(Status status) const;
@@ -65,6 +68,10 @@ class RestExchange {
   const std::string address_;  ///< its host:port: messages that hold it need no more
   const RestClientOptions options_;
   base::RateLimiter limiter_;
+  std::mutex metrics_mutex_;
+  /// What was looked up in deps_.metrics before.
+  std::map<std::pair<std::string, int>, prometheus::Counter&> counters_;
+  std::map<std::string, prometheus::Histogram&> durations_;
   std::mutex identity_mutex_;
   std::uint64_t identity_version_ = 0;  ///< of the PEM texts that the transport has
 };
