@@ -1,5 +1,6 @@
 #include "node/status_patch.h"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -43,7 +44,24 @@ int phaseRank(const std::string& phase) {
   return phase == "Running" || phase == "Unknown" ? 1 : 0;
 }
 
-/// null and absent are one and the same to the API; only one of them may count as a difference.
+/// null and absent are one and the same to the API: no difference between them counts, and none is
+/// sent.
+bool isSame(const Json& left, const Json& right) {
+  if (left.is_object() && right.is_object()) {
+    const auto holds = [](const Json& all, const Json& some) {
+      for (const auto& [key, value] : some.items()) {
+        if (!value.is_null() && !isSame(json::at(all, key), value)) return false;
+      }
+      return true;
+    };
+    return holds(left, right) && holds(right, left);
+  }
+  if (left.is_array() && right.is_array()) {
+    return std::equal(left.begin(), left.end(), right.begin(), right.end(), isSame);
+  }
+  return left == right;
+}
+
 Json withoutNulls(const Json& value) {
   if (value.is_object()) {
     Json result = Json::object();
@@ -64,11 +82,11 @@ Json conditionsPatch(const Json& current, const Json& desired) {
   Json patch = Json::array();
   for (const auto& condition : desired) {
     const Json* present = json::findBy(current, "type", json::str(condition, "type"));
-    if (present && *present == condition) continue;
-    Json entry = condition;
+    if (present && isSame(*present, condition)) continue;
+    Json entry = withoutNulls(condition);
     // Conditions merge field by field: a reason that is no longer given has to be taken away.
     for (const auto& [field, value] : json::object(present ? *present : condition, {}).items()) {
-      if (!condition.contains(field)) entry[field] = nullptr;
+      if (!value.is_null() && !entry.contains(field)) entry[field] = nullptr;
     }
     patch.push_back(std::move(entry));
   }
@@ -81,12 +99,15 @@ Json conditionsPatch(const Json& current, const Json& desired) {
   return patch;
 }
 
-Json statusDifference(const Json& current, const Json& desired) {
+/// `phase` is what is wanted of that, whatever `desired` says.
+Json statusDifference(const Json& current, const Json& desired, const std::string& phase) {
   Json patch = Json::object();
-  for (const auto& [key, value] : desired.items()) {
-    if (key == "conditions") continue;
+  if (!phase.empty() && json::str(current, "phase") != phase) patch["phase"] = phase;
+  for (const auto& [key, wanted] : desired.items()) {
+    if (key == "conditions" || key == "phase" || wanted.is_null()) continue;
     const Json& present = json::at(current, key);
-    if (present == value) continue;
+    if (isSame(present, wanted)) continue;
+    const Json value = withoutNulls(wanted);
     if (contains(kReplacedLists, key)) {
       Json list = Json::array({{{"$patch", "replace"}}});
       for (const auto& entry : value) list.push_back(entry);
@@ -94,15 +115,15 @@ Json statusDifference(const Json& current, const Json& desired) {
     } else if (present.is_object() && value.is_object()) {
       // A map merges key by key: what is gone has to be said.
       patch[key] = value;
-      for (const auto& [inner, unused] : present.items()) {
-        if (!value.contains(inner)) patch[key][inner] = nullptr;
+      for (const auto& [inner, there] : present.items()) {
+        if (!there.is_null() && !value.contains(inner)) patch[key][inner] = nullptr;
       }
     } else {
       patch[key] = value;
     }
   }
   for (const auto& key : kRemovable) {
-    if (!json::at(current, key).is_null() && !desired.contains(key))
+    if (!json::at(current, key).is_null() && json::at(desired, key).is_null())
       patch[std::string(key)] = nullptr;
   }
   Json conditions =
@@ -138,13 +159,14 @@ bool isTerminalPhase(const std::string& phase) { return phase == "Succeeded" || 
 
 std::optional<Json> podStatusPatch(const Json& home_pod, const Json& desired,
                                    const Json& annotations) {
-  const Json current = withoutNulls(json::object(home_pod, {"status"}));
+  const Json& current = json::object(home_pod, {"status"});
   const std::string phase = json::str(current, "phase");
   if (isTerminalPhase(phase) && protects(Protection::kTerminalGuard)) return std::nullopt;
 
-  Json wanted = withoutNulls(json::object(desired, {}));
-  if (phaseRank(json::str(wanted, "phase")) < phaseRank(phase)) wanted["phase"] = phase;
-  Json status = statusDifference(current, wanted);
+  const Json& wanted = json::object(desired, {});
+  const std::string next = json::str(wanted, "phase");
+  const bool backwards = phaseRank(next) < phaseRank(phase);
+  Json status = statusDifference(current, wanted, backwards ? phase : next);
 
   Json metadata = Json::object();
   for (const auto& [key, value] : json::object(annotations, {}).items()) {
