@@ -87,12 +87,23 @@ void TargetPods::learn(const json::ObjectPtr& whole, const std::string& home_uid
   bool usage;
   {
     std::lock_guard lock(mutex_);
-    recorded_[object->uid] = home_uid;
-    if (delegates_.contains(object->uid)) return;
-    upsertLocked(object);
+    if (!addLocked(object, home_uid)) return;
     usage = std::exchange(usage_changed_, false);
   }
   notify({home_uid}, usage);
+}
+
+void TargetPods::made(const json::ObjectPtr& whole, const std::string& home_uid) {
+  const json::ObjectPtr object = slimDelegate(*whole);
+  std::lock_guard lock(mutex_);
+  addLocked(object, home_uid);
+}
+
+bool TargetPods::addLocked(const json::ObjectPtr& slim, const std::string& home_uid) {
+  recorded_[slim->uid] = home_uid;
+  if (delegates_.contains(slim->uid)) return false;
+  upsertLocked(slim);
+  return true;
 }
 
 void TargetPods::forget(const std::string& delegate_uid) {

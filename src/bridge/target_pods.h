@@ -52,6 +52,9 @@ class TargetPods final : public kube::ReflectorSink {
   void remember(const std::string& delegate_uid, const std::string& home_uid);
   /// A GET found this delegate of a home pod. Where the watch told of it already, that is newer.
   void learn(const json::ObjectPtr& whole, const std::string& home_uid);
+  /// A create answered with this delegate. Who made it knows, so nobody is told; the watch event
+  /// that says the same later is no news.
+  void made(const json::ObjectPtr& whole, const std::string& home_uid);
   /// Nobody asks for this delegate any more.
   void forget(const std::string& delegate_uid);
   /// Takes what others' pods use of this node of the target off `of`.
@@ -67,6 +70,8 @@ class TargetPods final : public kube::ReflectorSink {
   void remove(json::ObjectPtr object) override;
 
  private:
+  /// False: it was known already, and what is known is newer.
+  bool addLocked(const json::ObjectPtr& slim, const std::string& home_uid);
   /// Both return what to call once the lock is released.
   std::string upsertLocked(const json::ObjectPtr& object);
   std::string removeLocked(const std::string& uid, const json::ObjectPtr& last, bool seen);
