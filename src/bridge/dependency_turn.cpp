@@ -110,8 +110,8 @@ Result<Json> DependencyTurn::mint(const PodTokens& tokens, WallTime& refresh_at)
     const Json request = {{"apiVersion", "authentication.k8s.io/v1"},
                           {"kind", "TokenRequest"},
                           {"spec", std::move(spec)}};
-    auto answer = c_.home.create(kube::kServiceAccounts, entry_.record.home_ns, request,
-                                 tokens.account, "token");
+    auto answer = json::parsed(c_.home.create(kube::kServiceAccounts, entry_.record.home_ns,
+                                              request, tokens.account, "token"));
     if (!answer) {
       Status status = answer.error();
       status.message = "no token of service account " + entry_.record.home_ns + "/" +
@@ -155,7 +155,8 @@ Result<Json> DependencyTurn::write(const Json& wanted, std::optional<Json> copy)
   }
   if (isInStep(*copy, wanted)) return std::move(*copy);
   if (!mustBeMadeAnew(*copy, wanted)) {
-    return c_.target.update(resourceOf(key_.kind), key_.ns, key_.name, broughtUp(*copy, wanted));
+    return json::parsed(
+        c_.target.update(resourceOf(key_.kind), key_.ns, key_.name, broughtUp(*copy, wanted)));
   }
   if (auto removed = removeCopy(*copy); !removed) return failure(removed.error());
   absent_ = true;
@@ -163,7 +164,7 @@ Result<Json> DependencyTurn::write(const Json& wanted, std::optional<Json> copy)
 }
 
 Result<Json> DependencyTurn::create(const Json& wanted) {
-  auto made = c_.target.create(resourceOf(key_.kind), key_.ns, wanted);
+  auto made = json::parsed(c_.target.create(resourceOf(key_.kind), key_.ns, wanted));
   if (made) return made;
   if (made.error().isUnanswered()) {
     c_.book.setAttempt(key_, c_.runtime.clock.wallNow() + kAttemptWindow);

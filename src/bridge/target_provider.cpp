@@ -23,6 +23,12 @@ namespace {
 
 std::string keyOf(const PodPlace& place) { return place.ns + "/" + place.name; }
 
+/// What describe() reads.
+Json headOf(const json::Object& pod) {
+  return {{"metadata", json::parsePart(pod, "metadata")},
+          {"status", {{"phase", json::str(pod, {"status", "phase"})}}}};
+}
+
 /// "<ns>/<name>" of the home pod that a delegate was made for.
 std::string homePodOf(const Json& delegate) {
   return json::str(delegate, {"metadata", "annotations", kAnnotationHomePod});
@@ -177,7 +183,8 @@ Result<TargetProvider::Namespace> TargetProvider::ensureNamespace(const std::str
   if (!known) return failure(known.error());
   std::optional<Json> object = std::move(*known);
   if (!object) {
-    auto made = deps_.target.create(kube::kNamespaces, "", newNamespace(ns, options_.home_id));
+    auto made = json::parsed(
+        deps_.target.create(kube::kNamespaces, "", newNamespace(ns, options_.home_id)));
     if (!made && made.error().reason != "AlreadyExists") return failure(made.error());
     if (made) {
       object = std::move(*made);
@@ -227,8 +234,8 @@ Result<ProviderPod> TargetProvider::createPod(const Json& pod, const PodRecord& 
   const Json delegate = forge(pod, context);
   auto made = deps_.target.create(kube::kPods, record.place_ns, delegate);
   if (made) {
-    pods_.remember(json::str(*made, {"metadata", "uid"}), record.uid);
-    return describe(*made, record);
+    pods_.made(*made, record.uid);
+    return describe(headOf(**made), record);
   }
   if (made.error().reason != "AlreadyExists") {
     return failure(explained(made.error(), pod, place));
@@ -299,8 +306,7 @@ ProviderPod TargetProvider::describe(const Json& delegate, const PodRecord& reco
 }
 
 ProviderPod TargetProvider::describe(const TargetPods::Delegate& delegate) const {
-  const Json pod{{"metadata", json::parsePart(*delegate.pod, "metadata")},
-                 {"status", {{"phase", json::str(*delegate.pod, {"status", "phase"})}}}};
+  const Json pod = headOf(*delegate.pod);
   ProviderPod result = describe(pod, PodRecord{});
   result.ownership = Ownership::kMine;
   result.home_uid = delegate.home_uid;

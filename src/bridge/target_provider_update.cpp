@@ -82,7 +82,7 @@ Result<void> TargetProvider::updateContainers(const Json& pod, const Json& deleg
   const auto features = kube::readServerFeatures(deps_.target);
   if (!features) return failure(features.error());
   Result<void> result;
-  const auto settle = [&](const Result<Json>& answer) {
+  const auto settle = [&](const Result<json::ObjectPtr>& answer) {
     if (answer || answer.error().isNotFound()) return;  // gone: its watch tells
     Status status = answer.error();
     if (status.reason == "NotSupported") {

@@ -268,6 +268,11 @@ Result<ObjectPtr> makeObject(std::string_view body) {
   return indexed(document.root, body.substr(begin, end - begin));
 }
 
+Result<Json> parsed(const Result<ObjectPtr>& answer) {
+  if (!answer) return failure(answer.error());
+  return (*answer)->parse();
+}
+
 ObjectPtr makeObject(const Json& value) {
   auto object = std::make_shared<Object>();
   object->ns = str(value, {"metadata", "namespace"});

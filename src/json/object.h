@@ -50,5 +50,7 @@ inline Result<ObjectPtr> makeObject(const std::string& body) {
 inline Result<ObjectPtr> makeObject(const char* body) { return makeObject(std::string_view(body)); }
 /// The same from a DOM.
 ObjectPtr makeObject(const Json& value);
+/// The DOM of what was answered.
+Result<Json> parsed(const Result<ObjectPtr>& answer);
 
 }  // namespace vkb::json

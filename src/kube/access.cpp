@@ -33,10 +33,11 @@ Result<std::vector<Permission>> missingPermissions(Client& client, std::vector<P
         {"verb", permission.verb}, {"group", permission.group}, {"resource", permission.resource}};
     if (!permission.subresource.empty()) attributes["subresource"] = permission.subresource;
     if (!permission.ns.empty()) attributes["namespace"] = permission.ns;
-    const auto review = client.create(kSelfSubjectAccessReviews, "",
-                                      {{"apiVersion", "authorization.k8s.io/v1"},
-                                       {"kind", "SelfSubjectAccessReview"},
-                                       {"spec", {{"resourceAttributes", std::move(attributes)}}}});
+    const auto review =
+        json::parsed(client.create(kSelfSubjectAccessReviews, "",
+                                   {{"apiVersion", "authorization.k8s.io/v1"},
+                                    {"kind", "SelfSubjectAccessReview"},
+                                    {"spec", {{"resourceAttributes", std::move(attributes)}}}}));
     if (!review) return failure(review.error());
     if (!json::boolean(*review, {"status", "allowed"})) missing.push_back(std::move(permission));
   }

@@ -73,19 +73,20 @@ inline constexpr std::chrono::seconds kWriteTimeout{10};
 /// more is known cannot take effect after kWriteCallDeadline + kWriteTimeout.
 inline constexpr std::chrono::seconds kWriteCallDeadline{20};
 
+/// A write answers with the object as the server has it now, in the form that caches hold.
 class Writer {
  public:
   virtual ~Writer() = default;
   /// `subresource` "" or e.g. "eviction" (then `name` says of which object).
-  virtual Result<Json> create(const Resource& resource, const std::string& ns, const Json& object,
-                              const std::string& name = "",
-                              const std::string& subresource = "") = 0;
-  virtual Result<Json> patch(const Resource& resource, const std::string& ns,
-                             const std::string& name, PatchType type, const Json& patch,
-                             const std::string& subresource = "") = 0;
+  virtual Result<json::ObjectPtr> create(const Resource& resource, const std::string& ns,
+                                         const Json& object, const std::string& name = "",
+                                         const std::string& subresource = "") = 0;
+  virtual Result<json::ObjectPtr> patch(const Resource& resource, const std::string& ns,
+                                        const std::string& name, PatchType type, const Json& patch,
+                                        const std::string& subresource = "") = 0;
   /// PUT; `object` carries its resourceVersion.
-  virtual Result<Json> update(const Resource& resource, const std::string& ns,
-                              const std::string& name, const Json& object) = 0;
+  virtual Result<json::ObjectPtr> update(const Resource& resource, const std::string& ns,
+                                         const std::string& name, const Json& object) = 0;
   /// 404 is an error here; callers decide what it means.
   virtual Result<void> remove(const Resource& resource, const std::string& ns,
                               const std::string& name, const DeleteOptions& options) = 0;

@@ -75,9 +75,9 @@ Result<void> evict(Writer& writer, const ServerFeatures& features, const std::st
   return failure(answer.error());
 }
 
-Result<Json> addEphemeralContainers(Writer& writer, const ServerFeatures& features,
-                                    const std::string& ns, const std::string& name,
-                                    const Json& containers, const std::string& uid) {
+Result<json::ObjectPtr> addEphemeralContainers(Writer& writer, const ServerFeatures& features,
+                                               const std::string& ns, const std::string& name,
+                                               const Json& containers, const std::string& uid) {
   Json patch = {{"ephemeralContainers", containers}};
   switch (features.ephemeral_containers) {
     case ServerFeatures::EphemeralContainers::kNone:
@@ -92,8 +92,9 @@ Result<Json> addEphemeralContainers(Writer& writer, const ServerFeatures& featur
   return writer.patch(kPods, ns, name, PatchType::kStrategicMerge, patch, "ephemeralcontainers");
 }
 
-Result<Json> resizePod(Writer& writer, const ServerFeatures& features, const std::string& ns,
-                       const std::string& name, const Json& patch) {
+Result<json::ObjectPtr> resizePod(Writer& writer, const ServerFeatures& features,
+                                  const std::string& ns, const std::string& name,
+                                  const Json& patch) {
   if (features.resize == ServerFeatures::Resize::kNone) {
     return notSupported("changing the resources of running containers");
   }

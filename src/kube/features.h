@@ -44,12 +44,13 @@ Result<void> evict(Writer& writer, const ServerFeatures& features, const std::st
 /// Adds `containers` to a pod's ephemeral containers; they cannot be changed or removed later. Each
 /// form sent to a server of the other is answered 200 and does nothing at all. With a UID only that
 /// pod is changed. Reason "NotSupported": the server has none.
-Result<Json> addEphemeralContainers(Writer& writer, const ServerFeatures& features,
-                                    const std::string& ns, const std::string& name,
-                                    const Json& containers, const std::string& uid = "");
+Result<json::ObjectPtr> addEphemeralContainers(Writer& writer, const ServerFeatures& features,
+                                               const std::string& ns, const std::string& name,
+                                               const Json& containers, const std::string& uid = "");
 /// Changes cpu and memory of running containers: a strategic-merge patch of the pod with name and
 /// resources of each. Reason "NotSupported": the server cannot.
-Result<Json> resizePod(Writer& writer, const ServerFeatures& features, const std::string& ns,
-                       const std::string& name, const Json& patch);
+Result<json::ObjectPtr> resizePod(Writer& writer, const ServerFeatures& features,
+                                  const std::string& ns, const std::string& name,
+                                  const Json& patch);
 
 }  // namespace vkb::kube

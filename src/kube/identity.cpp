@@ -161,21 +161,23 @@ Result<std::string> IdentityGuard::getRaw(const std::string& path) {
   return guarded<std::string>([&] { return inner_->getRaw(path); });
 }
 
-Result<Json> IdentityGuard::create(const Resource& resource, const std::string& ns,
-                                   const Json& object, const std::string& name,
-                                   const std::string& subresource) {
-  return guarded<Json>([&] { return inner_->create(resource, ns, object, name, subresource); });
+Result<json::ObjectPtr> IdentityGuard::create(const Resource& resource, const std::string& ns,
+                                              const Json& object, const std::string& name,
+                                              const std::string& subresource) {
+  return guarded<json::ObjectPtr>(
+      [&] { return inner_->create(resource, ns, object, name, subresource); });
 }
 
-Result<Json> IdentityGuard::patch(const Resource& resource, const std::string& ns,
-                                  const std::string& name, PatchType type, const Json& patch,
-                                  const std::string& subresource) {
-  return guarded<Json>([&] { return inner_->patch(resource, ns, name, type, patch, subresource); });
+Result<json::ObjectPtr> IdentityGuard::patch(const Resource& resource, const std::string& ns,
+                                             const std::string& name, PatchType type,
+                                             const Json& patch, const std::string& subresource) {
+  return guarded<json::ObjectPtr>(
+      [&] { return inner_->patch(resource, ns, name, type, patch, subresource); });
 }
 
-Result<Json> IdentityGuard::update(const Resource& resource, const std::string& ns,
-                                   const std::string& name, const Json& object) {
-  return guarded<Json>([&] { return inner_->update(resource, ns, name, object); });
+Result<json::ObjectPtr> IdentityGuard::update(const Resource& resource, const std::string& ns,
+                                              const std::string& name, const Json& object) {
+  return guarded<json::ObjectPtr>([&] { return inner_->update(resource, ns, name, object); });
 }
 
 Result<void> IdentityGuard::remove(const Resource& resource, const std::string& ns,

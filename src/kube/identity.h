@@ -57,12 +57,12 @@ class IdentityGuard final : public Client, private Streamer {
   Result<std::optional<Json>> get(const Resource&, const std::string&, const std::string&) override;
   Result<json::RawList> list(const Resource&, const ListOptions&) override;
   Result<std::string> getRaw(const std::string&) override;
-  Result<Json> create(const Resource&, const std::string&, const Json&, const std::string&,
-                      const std::string&) override;
-  Result<Json> patch(const Resource&, const std::string&, const std::string&, PatchType,
-                     const Json&, const std::string&) override;
-  Result<Json> update(const Resource&, const std::string&, const std::string&,
-                      const Json&) override;
+  Result<json::ObjectPtr> create(const Resource&, const std::string&, const Json&,
+                                 const std::string&, const std::string&) override;
+  Result<json::ObjectPtr> patch(const Resource&, const std::string&, const std::string&, PatchType,
+                                const Json&, const std::string&) override;
+  Result<json::ObjectPtr> update(const Resource&, const std::string&, const std::string&,
+                                 const Json&) override;
   Result<void> remove(const Resource&, const std::string&, const std::string&,
                       const DeleteOptions&) override;
   std::unique_ptr<WatchHandle> watch(const Resource&, const WatchOptions&, WatchHandler&) override;

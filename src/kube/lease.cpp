@@ -35,7 +35,7 @@ Result<void> NodeLease::renew(const std::string& node_uid) {
     last_.reset();
     return failure(written.error());
   }
-  last_ = written->dump();
+  last_ = std::move(*written);
   return {};
 }
 
@@ -56,11 +56,11 @@ std::optional<WallTime> NodeLease::foundRenewed() const {
   return found_renewed_;
 }
 
-Result<Json> NodeLease::renewOnce(const std::string& node_uid) {
+Result<json::ObjectPtr> NodeLease::renewOnce(const std::string& node_uid) {
   Json lease = newLease(kNodeLeaseNamespace, node_);
-  bool exists = last_.has_value();
+  bool exists = last_ != nullptr;
   if (exists) {
-    lease = json::parse(*last_).value_or(Json::object());
+    lease = last_->parse();
   } else {
     auto found = client_.get(kLeases, kNodeLeaseNamespace, node_);
     if (!found) return failure(found.error());

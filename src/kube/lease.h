@@ -35,13 +35,13 @@ class NodeLease {
   std::optional<WallTime> foundRenewed() const;
 
  private:
-  Result<Json> renewOnce(const std::string& node_uid);
+  Result<json::ObjectPtr> renewOnce(const std::string& node_uid);
 
   const Clock& clock_;
   Client& client_;
   const std::string node_;
   mutable std::mutex mutex_;
-  std::optional<std::string> last_;           ///< the lease as last written, JSON
+  json::ObjectPtr last_;                      ///< the lease as last written
   std::optional<std::string> quiet_version_;  ///< resourceVersion that quietFor() saw
   TimePoint quiet_since_{};
   std::optional<WallTime> found_renewed_;

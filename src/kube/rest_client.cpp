@@ -121,20 +121,22 @@ class RestClient final : public Client, private Streamer {
     return std::move(answer->body);
   }
 
-  Result<Json> create(const Resource& resource, const std::string& ns, const Json& object,
-                      const std::string& name, const std::string& subresource) override {
+  Result<json::ObjectPtr> create(const Resource& resource, const std::string& ns,
+                                 const Json& object, const std::string& name,
+                                 const std::string& subresource) override {
     return write("POST", createPath(resource, ns, name, subresource), "application/json", object);
   }
 
-  Result<Json> patch(const Resource& resource, const std::string& ns, const std::string& name,
-                     PatchType type, const Json& patch, const std::string& subresource) override {
+  Result<json::ObjectPtr> patch(const Resource& resource, const std::string& ns,
+                                const std::string& name, PatchType type, const Json& patch,
+                                const std::string& subresource) override {
     // Of a subresource that the server does not have, the 404 is what the caller wants to know.
     return write("PATCH", objectPath(resource, ns, name, subresource), contentTypeOf(type), patch,
                  subresource.empty() ? name : "");
   }
 
-  Result<Json> update(const Resource& resource, const std::string& ns, const std::string& name,
-                      const Json& object) override {
+  Result<json::ObjectPtr> update(const Resource& resource, const std::string& ns,
+                                 const std::string& name, const Json& object) override {
     return write("PUT", objectPath(resource, ns, name, ""), "application/json", object, name);
   }
 
@@ -180,16 +182,16 @@ class RestClient final : public Client, private Streamer {
   }
 
   /// `name` "": a 404 is taken as it is.
-  Result<Json> write(const char* method, const Result<std::string>& path, const char* content_type,
-                     const Json& body, const std::string& name = "") {
+  Result<json::ObjectPtr> write(const char* method, const Result<std::string>& path,
+                                const char* content_type, const Json& body,
+                                const std::string& name = "") {
     auto answer = send(method, path, content_type, body);
     if (!answer) {
       return failure(distrustForeign404(std::move(answer.error()), name, exchange_.server()));
     }
-    auto object = parsed(answer->body);
-    if (object) return object;
+    if (auto object = json::makeObject(answer->body)) return object;
     // It may well have taken effect.
-    Status status = std::move(object.error());
+    Status status = notKubernetes();
     status.reason = reasons::kUnanswered;
     status.retry = Retry::kFast;
     return failure(std::move(status));
@@ -198,12 +200,16 @@ class RestClient final : public Client, private Streamer {
   Result<Json> parsed(const std::string& body) const {
     auto object = json::parse(body);
     if (object && object->is_object()) return object;
-    return failure({.code = 0,
-                    .reason = "NotKubernetes",
-                    .message = "API server " + exchange_.server() +
-                               ": answered with something that is no JSON object; is this "
-                               "address an API server?",
-                    .retry = Retry::kSlow});
+    return failure(notKubernetes());
+  }
+
+  Status notKubernetes() const {
+    return {.code = 0,
+            .reason = "NotKubernetes",
+            .message = "API server " + exchange_.server() +
+                       ": answered with something that is no JSON object; is this address an API "
+                       "server?",
+            .retry = Retry::kSlow};
   }
 
   RestExchange exchange_;

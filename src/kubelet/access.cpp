@@ -104,10 +104,10 @@ Result<std::optional<User>> Access::authenticate(const std::string& token) {
                     .reason = "TooManyRequests",
                     .message = "too many tokens that nobody has seen before"});
   }
-  const auto review = home_.create(kTokenReviews, "",
-                                   {{"apiVersion", "authentication.k8s.io/v1"},
-                                    {"kind", "TokenReview"},
-                                    {"spec", {{"token", token}}}});
+  const auto review = json::parsed(home_.create(kTokenReviews, "",
+                                                {{"apiVersion", "authentication.k8s.io/v1"},
+                                                 {"kind", "TokenReview"},
+                                                 {"spec", {{"token", token}}}}));
   if (!review) return failure(review.error());
   std::optional<User> user = userOfReview(*review);
   tokens_.put(key, user, kTokenLifetime);
@@ -119,7 +119,7 @@ Result<bool> Access::allows(const User& user, const Attributes& attributes,
   const Json asked = accessReview(user, attributes, node);
   const std::string key = asked["spec"].dump(-1, ' ', false, Json::error_handler_t::replace);
   if (const auto known = verdicts_.find(key)) return *known;
-  const auto review = home_.create(kSubjectAccessReviews, "", asked);
+  const auto review = json::parsed(home_.create(kSubjectAccessReviews, "", asked));
   if (!review) return failure(review.error());
   const bool allowed = json::boolean(*review, {"status", "allowed"}) &&
                        !json::boolean(*review, {"status", "denied"});

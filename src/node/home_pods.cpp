@@ -7,6 +7,8 @@
 
 #include "base/protections.h"
 #include "json/json.h"
+#include "json/object_parts.h"
+#include "node/home_pod_change.h"
 #include "node/status_patch.h"
 
 namespace vkb::node {
@@ -56,22 +58,14 @@ bool isOtherPod(const Status& status) {
   return false;
 }
 
-/// Is everything in `after` as it was, but for status, version and these annotations?
-bool sameButFor(const Json& annotations, const Json& before, const Json& after) {
-  if (json::at(before, "spec") != json::at(after, "spec")) return false;
-  const auto rest = [&](const Json& pod) {
-    Json metadata = json::object(pod, {"metadata"});
-    metadata.erase("resourceVersion");
-    metadata.erase("managedFields");
-    for (const auto& [key, unused] : json::object(annotations, {}).items()) {
-      const auto there = metadata.find("annotations");
-      if (there == metadata.end() || !there->is_object()) continue;
-      there->erase(key);
-      if (there->empty()) metadata.erase(there);
-    }
-    return metadata;
-  };
-  return rest(before) == rest(after);
+/// What a status PATCH may have changed.
+Json withoutSpec(const json::Object& pod) {
+  return {{"metadata", json::parsePart(pod, "metadata")},
+          {"status", json::parsePart(pod, "status")}};
+}
+
+std::string annotationOf(const Json& annotations) {
+  return json::object(annotations, {}).empty() ? "" : annotations.begin().key();
 }
 
 }  // namespace
@@ -158,8 +152,9 @@ std::vector<std::string> HomePods::dropUnconfirmed() {
   return dropped;
 }
 
-Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired, const Json& annotations,
-                                      Annotate annotate) {
+Result<HomePods::Told> HomePods::tell(const View& home, const Json& desired,
+                                      const Json& annotations, Annotate annotate) {
+  const Json& pod = home.pod();
   auto patch = podStatusPatch(pod, desired, annotations);
   if (!patch) return Told::kAlready;
   if (annotate == Annotate::kWithStatus && !patch->contains("status")) return Told::kAlready;
@@ -187,21 +182,22 @@ Result<HomePods::Told> HomePods::tell(const Json& pod, const Json& desired, cons
     if (now && *now == HomePod::kAbsent) return Told::kGone;
     return failure(now ? answer.error() : now.error());
   }
-  const std::uint64_t made = numberOf(json::str(*answer, {"metadata", "resourceVersion"}));
+  const std::uint64_t made = numberOf((*answer)->resource_version);
   // The watch may have told of it already.
   const json::ObjectPtr cached = cache_.byUid(uid);
   const bool told_of = cached && numberOf(cached->resource_version) >= made;
-  json::ObjectPtr object = told_of ? nullptr : json::makeObject(*answer);
   // An API server may store less than it was told (it is older than a field). Saying that again
   // about the same version would not help. What it was not told, because `pod` was not the newest
   // version, is another thing.
-  const auto left = podStatusPatch(*answer, desired, annotations);
+  const Json stored = withoutSpec(**answer);
+  const auto left = podStatusPatch(stored, desired, annotations);
   // Of one that somebody has ended meanwhile nothing is left to say, and all the more to do.
-  const std::string phase = json::str(*answer, {"status", "phase"});
+  const std::string phase = json::str(stored, {"status", "phase"});
   const bool ended = isTerminalPhase(phase) && phase != json::str(desired, "phase");
-  const bool quiet = !left && !ended && sameButFor(annotations, pod, *answer);
+  const bool quiet = !left && !ended && home.bytes &&
+                     isSameQuestion(*home.bytes, **answer, annotationOf(annotations));
   std::lock_guard lock(mutex_);
-  written_[uid] = {.answer = std::move(object),
+  written_[uid] = {.answer = told_of ? nullptr : *answer,
                    .version = made,
                    .quiet = quiet ? made : 0,
                    .not_taken = left && isPartOf(*left, *patch) ? hashOf(*left) : 0};

@@ -58,10 +58,11 @@ class HomePods {
   };
   /// When annotations are worth a request of their own.
   enum class Annotate { kAlone, kWithStatus };
-  /// Makes home show `desired` and `annotations` (status_patch.h). A new phase goes to the version
-  /// of the pod that it was decided about, and to no other: whoever ended the pod meanwhile has the
-  /// last word. Then the answer is a Conflict, and view() knows the new version.
-  Result<Told> tell(const Json& pod, const Json& desired, const Json& annotations,
+  /// Makes home show `desired` and `annotations` (status_patch.h), of which there is one at most. A
+  /// new phase goes to the version of the pod that it was decided about, and to no other: whoever
+  /// ended the pod meanwhile has the last word. Then the answer is a Conflict, and view() knows the
+  /// new version.
+  Result<Told> tell(const View& home, const Json& desired, const Json& annotations,
                     Annotate annotate = Annotate::kAlone);
 
   /// Removes the home object: DELETE with grace 0 and the UID. Gone already is success.

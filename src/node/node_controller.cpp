@@ -175,8 +175,8 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
   }
 
   Result<Json> registerNode(const Json& provided, const Json& conditions) {
-    auto made = deps.home.create(
-        kube::kNodes, "", newNode(options.node, options.provider_id, provided, conditions, now()));
+    auto made = json::parsed(deps.home.create(
+        kube::kNodes, "", newNode(options.node, options.provider_id, provided, conditions, now())));
     if (made) {
       VKB_LOG(deps.logger, Info, "node registered", {"node", options.node});
       std::lock_guard lock(mutex);
@@ -205,8 +205,8 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     const auto patch = nodePatch(current, provided, *conditions, now(), beat);
     Json written = current;
     if (patch) {
-      auto answer = deps.home.patch(kube::kNodes, "", options.node,
-                                    kube::PatchType::kStrategicMerge, *patch, "status");
+      auto answer = json::parsed(deps.home.patch(
+          kube::kNodes, "", options.node, kube::PatchType::kStrategicMerge, *patch, "status"));
       if (!answer) return answer;
       written = std::move(*answer);
       std::lock_guard lock(mutex);
@@ -215,8 +215,8 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     const auto taints = taintPatch(written, provided);
     if (!taints) return written;
     remember(written);  // a node whose taints may not be changed lives all the same
-    return deps.home.patch(kube::kNodes, "", options.node, kube::PatchType::kStrategicMerge,
-                           *taints);
+    return json::parsed(
+        deps.home.patch(kube::kNodes, "", options.node, kube::PatchType::kStrategicMerge, *taints));
   }
 
   Outcome renewLease() {

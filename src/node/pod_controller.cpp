@@ -132,7 +132,7 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
                                     " was given up; what became of the containers is not known.";
         const Json status = lostStatus(home.pod(), "TargetForgotten", message,
                                        json::formatTime(deps.runtime.clock.wallNow()));
-        auto told = homes.tell(home.pod(), status, nullptr);
+        auto told = homes.tell(home, status, nullptr);
         // Home had a newer version of it: by now that is the one we see.
         if (!told && told.error().code == 409 && !again) return abandon(record, sent, true);
         if (!told) return failure(told.error());

@@ -203,7 +203,8 @@ PodTurn::Step PodTurn::create() {
   record_->phase = "Pending";
   clearFailure();
   if (auto written = put(); !written) return fail(written.error());
-  return {};
+  // Nothing may ever come of it by itself: no scheduler, no kubelet.
+  return {.outcome = Outcome::after(kCacheLag)};
 }
 
 PodTurn::Step PodTurn::adopt() {
@@ -260,7 +261,7 @@ Result<void> PodTurn::reflect() {
   // with the first status.
   const auto annotate =
       hasStarted(home_.pod()) ? HomePods::Annotate::kAlone : HomePods::Annotate::kWithStatus;
-  auto told = c_.homes.tell(home_.pod(), *status, annotations, annotate);
+  auto told = c_.homes.tell(home_, *status, annotations, annotate);
   if (told && *told == HomePods::Told::kSent) {
     told_version_ = c_.homes.quietVersion(uid_);
     measure(c_.reflect_delay);
@@ -307,7 +308,7 @@ PodTurn::Step PodTurn::markUnreachable() {
   }
   const Json status = unreachableStatus(home_.pod(), nodeReadyReason(target_), target_message_,
                                         json::formatTime(wallNow()));
-  if (auto told = c_.homes.tell(home_.pod(), status, nullptr); !told) {
+  if (auto told = c_.homes.tell(home_, status, nullptr); !told) {
     return {.outcome = Outcome::failed(told.error())};
   }
   if (record_) {
@@ -378,7 +379,7 @@ PodTurn::Step PodTurn::proveLost(bool reflect_first) {
                               " no longer exists in the target.";
   const std::string reason = lostReason(home_.pod());
   const Json status = lostStatus(home_.pod(), reason, message, json::formatTime(wallNow()));
-  if (auto told = c_.homes.tell(home_.pod(), status, nullptr); !told) return fail(told.error());
+  if (auto told = c_.homes.tell(home_, status, nullptr); !told) return fail(told.error());
   c_.deps.events.warn(home_.pod(), "DelegateLost", message);
   record_->state = State::kTerminal;
   record_->phase = "Failed";
@@ -412,7 +413,7 @@ PodTurn::Step PodTurn::remakeLost() {
                               " no longer exists in the target; it is made anew.";
   const Json status =
       unreachableStatus(home_.pod(), "DelegateLost", message, json::formatTime(wallNow()));
-  if (auto told = c_.homes.tell(home_.pod(), status, nullptr); !told) return fail(told.error());
+  if (auto told = c_.homes.tell(home_, status, nullptr); !told) return fail(told.error());
   c_.deps.events.warn(home_.pod(), "DelegateLost", message);
   c_.deps.provider.forgetPod(*record_);
   record_->state = State::kWaiting;

@@ -39,7 +39,7 @@ PodTurn::Step PodTurn::fail(const Status& status) {
     const Json waiting =
         status.reason == kNotOffloaded ? Json() : waitingStatus(home_.pod(), status);
     if (!waiting.is_null() && home_.state == HomePod::kActive) {
-      if (auto told = c_.homes.tell(home_.pod(), waiting, nullptr); !told) {
+      if (auto told = c_.homes.tell(home_, waiting, nullptr); !told) {
         return {.outcome = Outcome::failed(told.error())};
       }
     }

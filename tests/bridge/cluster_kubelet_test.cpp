@@ -28,16 +28,16 @@ class Nobody final : public kube::Client,
     return no();
   }
   Result<std::string> getRaw(const std::string&) override { return no(); }
-  Result<Json> create(const kube::Resource&, const std::string&, const Json&, const std::string&,
-                      const std::string&) override {
+  Result<json::ObjectPtr> create(const kube::Resource&, const std::string&, const Json&,
+                                 const std::string&, const std::string&) override {
     return no();
   }
-  Result<Json> patch(const kube::Resource&, const std::string&, const std::string&, kube::PatchType,
-                     const Json&, const std::string&) override {
+  Result<json::ObjectPtr> patch(const kube::Resource&, const std::string&, const std::string&,
+                                kube::PatchType, const Json&, const std::string&) override {
     return no();
   }
-  Result<Json> update(const kube::Resource&, const std::string&, const std::string&,
-                      const Json&) override {
+  Result<json::ObjectPtr> update(const kube::Resource&, const std::string&, const std::string&,
+                                 const Json&) override {
     return no();
   }
   Result<void> remove(const kube::Resource&, const std::string&, const std::string&,

@@ -350,16 +350,16 @@ class SlowClient final : public kube::Client {
     return fail();
   }
   Result<std::string> getRaw(const std::string&) override { return fail(); }
-  Result<Json> create(const kube::Resource&, const std::string&, const Json&, const std::string&,
-                      const std::string&) override {
+  Result<json::ObjectPtr> create(const kube::Resource&, const std::string&, const Json&,
+                                 const std::string&, const std::string&) override {
     return fail();
   }
-  Result<Json> patch(const kube::Resource&, const std::string&, const std::string&, kube::PatchType,
-                     const Json&, const std::string&) override {
+  Result<json::ObjectPtr> patch(const kube::Resource&, const std::string&, const std::string&,
+                                kube::PatchType, const Json&, const std::string&) override {
     return fail();
   }
-  Result<Json> update(const kube::Resource&, const std::string&, const std::string&,
-                      const Json&) override {
+  Result<json::ObjectPtr> update(const kube::Resource&, const std::string&, const std::string&,
+                                 const Json&) override {
     return fail();
   }
   Result<void> remove(const kube::Resource&, const std::string&, const std::string&,

@@ -32,17 +32,17 @@ class MetricsClient final : public kube::Client {
                                   const std::string&) override {
     return std::optional<Json>();
   }
-  Result<Json> create(const kube::Resource&, const std::string&, const Json&, const std::string&,
-                      const std::string&) override {
-    return Json();
+  Result<json::ObjectPtr> create(const kube::Resource&, const std::string&, const Json&,
+                                 const std::string&, const std::string&) override {
+    return json::ObjectPtr();
   }
-  Result<Json> patch(const kube::Resource&, const std::string&, const std::string&, kube::PatchType,
-                     const Json&, const std::string&) override {
-    return Json();
+  Result<json::ObjectPtr> patch(const kube::Resource&, const std::string&, const std::string&,
+                                kube::PatchType, const Json&, const std::string&) override {
+    return json::ObjectPtr();
   }
-  Result<Json> update(const kube::Resource&, const std::string&, const std::string&,
-                      const Json&) override {
-    return Json();
+  Result<json::ObjectPtr> update(const kube::Resource&, const std::string&, const std::string&,
+                                 const Json&) override {
+    return json::ObjectPtr();
   }
   Result<void> remove(const kube::Resource&, const std::string&, const std::string&,
                       const kube::DeleteOptions&) override {

@@ -87,16 +87,17 @@ class TargetStreamsTest::StreamingClient final : public kube::Client {
     return inner_->list(r, o);
   }
   Result<std::string> getRaw(const std::string& path) override { return inner_->getRaw(path); }
-  Result<Json> create(const kube::Resource& r, const std::string& ns, const Json& object,
-                      const std::string& name, const std::string& sub) override {
+  Result<json::ObjectPtr> create(const kube::Resource& r, const std::string& ns, const Json& object,
+                                 const std::string& name, const std::string& sub) override {
     return inner_->create(r, ns, object, name, sub);
   }
-  Result<Json> patch(const kube::Resource& r, const std::string& ns, const std::string& name,
-                     kube::PatchType type, const Json& patch, const std::string& sub) override {
+  Result<json::ObjectPtr> patch(const kube::Resource& r, const std::string& ns,
+                                const std::string& name, kube::PatchType type, const Json& patch,
+                                const std::string& sub) override {
     return inner_->patch(r, ns, name, type, patch, sub);
   }
-  Result<Json> update(const kube::Resource& r, const std::string& ns, const std::string& name,
-                      const Json& object) override {
+  Result<json::ObjectPtr> update(const kube::Resource& r, const std::string& ns,
+                                 const std::string& name, const Json& object) override {
     return inner_->update(r, ns, name, object);
   }
   Result<void> remove(const kube::Resource& r, const std::string& ns, const std::string& name,

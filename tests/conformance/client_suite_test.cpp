@@ -39,7 +39,7 @@ class ClientSuite : public ::testing::TestWithParam<MakeSubject> {
     ns_ = subject_->newNamespace("client");
   }
   kube::Client& client() { return subject_->client(); }
-  Result<Json> put(const std::string& name, const Json& labels = Json::object()) {
+  Result<json::ObjectPtr> put(const std::string& name, const Json& labels = Json::object()) {
     return client().create(kConfigMaps, ns_,
                            {{"metadata", {{"name", name}, {"labels", labels}}},
                             {"data", {{"text", "\u00e4 \"quoted\" \n line"}}}});
@@ -59,7 +59,7 @@ class ClientSuite : public ::testing::TestWithParam<MakeSubject> {
 };
 
 TEST_P(ClientSuite, WhatIsWrittenIsRead) {
-  const auto made = put("a");
+  const auto made = json::parsed(put("a"));
   ASSERT_TRUE(made) << made.error().message;
   const auto read = client().get(kConfigMaps, ns_, "a");
   ASSERT_TRUE(read && *read);
@@ -226,7 +226,7 @@ TEST_P(ClientSuite, ARejectedTokenThatWasReplacedOnDiskIsTriedAnew) {
   EXPECT_EQ(refused.error().code, 401);
   EXPECT_EQ(refused.error().retry, Retry::kSlow);
   EXPECT_THAT(refused.error().message, Not(HasSubstr("no-such-token")));
-  std::ofstream(file.string() + ".next") << json::str(*granted, {"status", "token"});
+  std::ofstream(file.string() + ".next") << json::str((*granted)->parse(), {"status", "token"});
   std::filesystem::rename(file.string() + ".next", file);
   const auto accepted = connection.client().getRaw("/version");
   EXPECT_TRUE(accepted) << accepted.error().message;

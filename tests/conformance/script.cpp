@@ -62,7 +62,7 @@ class Script {
 
  private:
   Json make(const Json& pod) {
-    const auto made = client_.create(kPods, ns_, pod);
+    const auto made = json::parsed(client_.create(kPods, ns_, pod));
     out_.say("create " + json::str(pod, {"metadata", "name"}), made);
     return made.value_or(Json::object());
   }
@@ -70,10 +70,10 @@ class Script {
     return client_.get(kPods, ns_, name);
   }
   Result<Json> merge(const std::string& name, const Json& patch, const std::string& sub = "") {
-    return client_.patch(kPods, ns_, name, PatchType::kMerge, patch, sub);
+    return json::parsed(client_.patch(kPods, ns_, name, PatchType::kMerge, patch, sub));
   }
   Result<Json> strategic(const std::string& name, const Json& patch, const std::string& sub = "") {
-    return client_.patch(kPods, ns_, name, PatchType::kStrategicMerge, patch, sub);
+    return json::parsed(client_.patch(kPods, ns_, name, PatchType::kStrategicMerge, patch, sub));
   }
   Result<void> remove(const std::string& name, kube::DeleteOptions options = {}) {
     return client_.remove(kPods, ns_, name, options);
@@ -193,13 +193,13 @@ class Script {
 
   void updates() {
     out_.section("updates");
-    const auto made =
-        client_.create(kConfigMaps, ns_, {{"metadata", {{"name", "u"}}}, {"data", {{"k", "1"}}}});
+    const auto made = json::parsed(
+        client_.create(kConfigMaps, ns_, {{"metadata", {{"name", "u"}}}, {"data", {{"k", "1"}}}}));
     out_.say("create", made);
     if (!made) return;
     Json next = *made;
     next["data"]["k"] = "2";
-    const auto updated = client_.update(kConfigMaps, ns_, "u", next);
+    const auto updated = json::parsed(client_.update(kConfigMaps, ns_, "u", next));
     out_.say("update", updated);
     out_.say("its version went on", updated && versionOf(*updated) != versionOf(*made));
     next["data"]["k"] = "3";
@@ -308,7 +308,7 @@ class Script {
     out_.section("leases");
     Json lease{{"metadata", {{"name", "lease"}}},
                {"spec", {{"holderIdentity", "me"}, {"renewTime", "2026-01-01T00:00:00.000000Z"}}}};
-    const auto made = client_.create(kLeases, ns_, lease);
+    const auto made = json::parsed(client_.create(kLeases, ns_, lease));
     out_.say("create", made);
     lease["metadata"]["name"] = "coarse";
     lease["spec"]["renewTime"] = "2026-01-01T00:00:00Z";

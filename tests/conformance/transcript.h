@@ -24,6 +24,9 @@ class Transcript {
   void say(const std::string& what, const Result<Json>& result) {
     say(what, result ? show(*result) : show(result.error()));
   }
+  void say(const std::string& what, const Result<json::ObjectPtr>& result) {
+    say(what, json::parsed(result));
+  }
   void say(const std::string& what, const Result<std::optional<Json>>& result) {
     say(what, !result ? show(result.error()) : *result ? show(**result) : "nothing");
   }

@@ -130,7 +130,7 @@ TEST_F(IdentityGuardTest, MayBeThatOfTheOneNamespaceThatCanBeRead) {
       kNamespaces, "",
       {{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "team"}}}});
   ASSERT_TRUE(made);
-  const std::string id = json::str(*made, {"metadata", "uid"});
+  const std::string id = (*made)->uid;
   EXPECT_EQ(readClusterId(*cluster_.client("admin"), "team"), id);
   const auto proof = std::make_shared<IdentityProof>("team");
   EXPECT_TRUE(proof->allows("GET", "/api/v1/namespaces/team"));

@@ -112,28 +112,30 @@ class ReviewingHome final : public kube::Client {
     }
     return std::optional<Json>(Json{{"data", {{"client-ca-file", client_ca}}}});
   }
-  Result<Json> create(const kube::Resource& resource, const std::string&, const Json& object,
-                      const std::string&, const std::string&) override {
+  Result<json::ObjectPtr> create(const kube::Resource& resource, const std::string&,
+                                 const Json& object, const std::string&,
+                                 const std::string&) override {
     const std::lock_guard lock(mutex);
     if (resource.plural == "tokenreviews") {
       const bool known = json::str(object, {"spec", "token"}) == "good-token";
-      return Json{
-          {"status", {{"authenticated", known}, {"user", {{"username", known ? "robot" : ""}}}}}};
+      return json::makeObject(Json{
+          {"status", {{"authenticated", known}, {"user", {{"username", known ? "robot" : ""}}}}}});
     }
     const Json& spec = object["spec"];
     reviews.push_back(spec);
-    return Json{{"status", {{"allowed", allowed.contains(json::str(spec, "user"))}}}};
+    return json::makeObject(
+        Json{{"status", {{"allowed", allowed.contains(json::str(spec, "user"))}}}});
   }
   Result<json::RawList> list(const kube::Resource&, const kube::ListOptions&) override {
     return no();
   }
   Result<std::string> getRaw(const std::string&) override { return no(); }
-  Result<Json> patch(const kube::Resource&, const std::string&, const std::string&, kube::PatchType,
-                     const Json&, const std::string&) override {
+  Result<json::ObjectPtr> patch(const kube::Resource&, const std::string&, const std::string&,
+                                kube::PatchType, const Json&, const std::string&) override {
     return no();
   }
-  Result<Json> update(const kube::Resource&, const std::string&, const std::string&,
-                      const Json&) override {
+  Result<json::ObjectPtr> update(const kube::Resource&, const std::string&, const std::string&,
+                                 const Json&) override {
     return no();
   }
   Result<void> remove(const kube::Resource&, const std::string&, const std::string&,

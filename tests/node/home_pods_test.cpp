@@ -72,7 +72,7 @@ TEST_F(HomePodsTest, ADeletionWithGraceIsDeletingAndOneWithoutIsReleased) {
 
 TEST_F(HomePodsTest, OwnWritesAreReadBeforeTheCacheHasCaughtUp) {
   home_.holdWatches(true);
-  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), running(), nullptr), Told::kSent);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_), running(), nullptr), Told::kSent);
   EXPECT_EQ(json::str(informer_.byUid(uid_)->parse(), {"status", "phase"}), "Pending");
   EXPECT_EQ(json::str(pods_.view(uid_).pod(), {"status", "phase"}), "Running");
 }
@@ -80,13 +80,13 @@ TEST_F(HomePodsTest, OwnWritesAreReadBeforeTheCacheHasCaughtUp) {
 TEST_F(HomePodsTest, ALateCacheMakesNoSecondPatchForTheSameThing) {
   home_.holdWatches(true);
   const Json status = running();
-  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), status, {{"a", "1"}}), Told::kSent);
-  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), status, {{"a", "1"}}), Told::kAlready);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_), status, {{"a", "1"}}), Told::kSent);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_), status, {{"a", "1"}}), Told::kAlready);
   EXPECT_EQ(requests("patch"), 1u);
 }
 
 TEST_F(HomePodsTest, AChangeOfOthersThatIsNewerThanOurWriteWins) {
-  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), running(), nullptr), Told::kSent);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_), running(), nullptr), Told::kSent);
   home_.setPodStatus("default", "web", {{"message", "edited"}}, "user");
   rt_.settle();
   EXPECT_EQ(json::str(pods_.view(uid_).pod(), {"status", "message"}), "edited");
@@ -104,18 +104,19 @@ TEST_F(HomePodsTest, AFieldThatTheServerDropsIsNotSentAgainAboutTheSameVersion) 
       return next.list(r, o);
     }
     Result<std::string> getRaw(const std::string& path) override { return next.getRaw(path); }
-    Result<Json> create(const kube::Resource& r, const std::string& ns, const Json& o,
-                        const std::string& name, const std::string& sub) override {
+    Result<json::ObjectPtr> create(const kube::Resource& r, const std::string& ns, const Json& o,
+                                   const std::string& name, const std::string& sub) override {
       return next.create(r, ns, o, name, sub);
     }
-    Result<Json> patch(const kube::Resource& r, const std::string& ns, const std::string& name,
-                       kube::PatchType type, const Json& patch, const std::string& sub) override {
+    Result<json::ObjectPtr> patch(const kube::Resource& r, const std::string& ns,
+                                  const std::string& name, kube::PatchType type, const Json& patch,
+                                  const std::string& sub) override {
       Json known = patch;
       known["status"].erase("fieldOfTheFuture");
       return next.patch(r, ns, name, type, known, sub);
     }
-    Result<Json> update(const kube::Resource& r, const std::string& ns, const std::string& name,
-                        const Json& o) override {
+    Result<json::ObjectPtr> update(const kube::Resource& r, const std::string& ns,
+                                   const std::string& name, const Json& o) override {
       return next.update(r, ns, name, o);
     }
     Result<void> remove(const kube::Resource& r, const std::string& ns, const std::string& name,
@@ -131,12 +132,12 @@ TEST_F(HomePodsTest, AFieldThatTheServerDropsIsNotSentAgainAboutTheSameVersion) 
   HomePods pods(dropping, informer_);
   Json status = running();
   status["fieldOfTheFuture"] = "x";
-  EXPECT_EQ(pods.tell(pods.view(uid_).pod(), status, nullptr), Told::kSent);
+  EXPECT_EQ(pods.tell(pods.view(uid_), status, nullptr), Told::kSent);
   rt_.settle();
-  EXPECT_EQ(pods.tell(pods.view(uid_).pod(), status, nullptr), Told::kAlready);
+  EXPECT_EQ(pods.tell(pods.view(uid_), status, nullptr), Told::kAlready);
   EXPECT_EQ(requests("patch"), 1u);
   status["message"] = "news";
-  EXPECT_EQ(pods.tell(pods.view(uid_).pod(), status, nullptr), Told::kSent);
+  EXPECT_EQ(pods.tell(pods.view(uid_), status, nullptr), Told::kSent);
 }
 
 TEST_F(HomePodsTest, WhatAPatchFromAnOldVersionCouldNotSayIsSaidOnceTheCacheKnows) {
@@ -152,16 +153,16 @@ TEST_F(HomePodsTest, WhatAPatchFromAnOldVersionCouldNotSayIsSaidOnceTheCacheKnow
   home_.setPodStatus("default", "web", ready("False"), "bridge");
   Json status = ready("True");
   status["podIP"] = "10.88.0.2";
-  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), status, nullptr), Told::kSent);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_), status, nullptr), Told::kSent);
   home_.holdWatches(false);
   rt_.settle();
-  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), status, nullptr), Told::kSent);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_), status, nullptr), Told::kSent);
   const auto shown = home_.findPod("default", "web");
   EXPECT_EQ(json::str(json::at(shown->json(), {"status", "conditions"})[0], "status"), "True");
 }
 
 TEST_F(HomePodsTest, ANamesakeIsNeverPatched) {
-  const Json before = pods_.view(uid_).pod();
+  const auto before = pods_.view(uid_);
   home_.holdWatches(true);
   replaceByNamesake();
   Json status = running();
@@ -172,7 +173,7 @@ TEST_F(HomePodsTest, ANamesakeIsNeverPatched) {
 
 TEST_F(HomePodsTest, WhoeverEndedAPodUnseenHasTheLastWordAndIsHeardThen) {
   home_.holdWatches(true);
-  const Json before = pods_.view(uid_).pod();
+  const auto before = pods_.view(uid_);
   home_.setPodStatus("default", "web", {{"phase", "Failed"}}, "controller");
   const auto told = pods_.tell(before, running(), nullptr);
   ASSERT_FALSE(told);
@@ -182,25 +183,25 @@ TEST_F(HomePodsTest, WhoeverEndedAPodUnseenHasTheLastWordAndIsHeardThen) {
 }
 
 TEST_F(HomePodsTest, AnAnswerThatTellsOfAnotherEndIsLookedAt) {
-  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), running(), nullptr), Told::kSent);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_), running(), nullptr), Told::kSent);
   rt_.settle();
   EXPECT_EQ(pods_.quietVersion(uid_), pods_.version(uid_));
   home_.holdWatches(true);
   home_.setPodStatus("default", "web", {{"phase", "Failed"}}, "controller");
   Json status = running();
   status["message"] = "no new phase";
-  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), status, nullptr), Told::kSent);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_), status, nullptr), Told::kSent);
   EXPECT_EQ(pods_.view(uid_).state, HomePod::kTerminal);
   EXPECT_EQ(pods_.quietVersion(uid_), 0u);
 }
 
 TEST_F(HomePodsTest, AnEditThatWasNotSeenDelaysANewPhaseByOneAttempt) {
   home_.holdWatches(true);
-  const Json before = pods_.view(uid_).pod();
+  const auto before = pods_.view(uid_);
   home_.setPodStatus("default", "web", {{"message", "edited"}}, "user");
   const Json status = running();
   EXPECT_FALSE(pods_.tell(before, status, nullptr));
-  EXPECT_EQ(pods_.tell(pods_.view(uid_).pod(), status, nullptr), Told::kSent);
+  EXPECT_EQ(pods_.tell(pods_.view(uid_), status, nullptr), Told::kSent);
   EXPECT_EQ(json::str(home_.findPod("default", "web")->json(), {"status", "phase"}), "Running");
 }
 
@@ -222,7 +223,7 @@ TEST_F(HomePodsTest, WhatHomeItselfSaysOfAPodCountsBeforeTheCacheKnows) {
 }
 
 TEST_F(HomePodsTest, APodThatIsGoneCannotBeToldAnything) {
-  const Json before = pods_.view(uid_).pod();
+  const auto before = pods_.view(uid_);
   ASSERT_TRUE(home_.remove("user", kube::kPods, "default", "web", {.grace_period_seconds = 0}));
   EXPECT_EQ(pods_.tell(before, {{"phase", "Running"}}, nullptr), Told::kGone);
 }
@@ -278,7 +279,7 @@ TEST_F(HomePodsTest, WhatHomeSaysOfAPodAfterItWasRestoredIsBelieved) {
 
 TEST_F(HomePodsTest, ARefusedWriteIsAnErrorAndNothingIsRemembered) {
   home_.faults().refuse({.code = 503, .reason = "Busy", .message = "m"}, 2);
-  EXPECT_FALSE(pods_.tell(pods_.view(uid_).pod(), running(), nullptr));
+  EXPECT_FALSE(pods_.tell(pods_.view(uid_), running(), nullptr));
   EXPECT_FALSE(pods_.release(pods_.view(uid_).pod()));
   EXPECT_EQ(pods_.view(uid_).state, HomePod::kActive);
   EXPECT_EQ(json::str(pods_.view(uid_).pod(), {"status", "phase"}), "Pending");

@@ -40,19 +40,20 @@ class SimClient final : public kube::Client {
     return found;
   }
   Result<std::string> getRaw(const std::string& path) override { return inner_->getRaw(path); }
-  Result<Json> create(const kube::Resource& resource, const std::string& ns, const Json& object,
-                      const std::string& name, const std::string& subresource) override {
+  Result<json::ObjectPtr> create(const kube::Resource& resource, const std::string& ns,
+                                 const Json& object, const std::string& name,
+                                 const std::string& subresource) override {
     const bool delegate = resource.plural == "pods" && subresource.empty();
     if (delegate && watching_.on_post) watching_.on_post(actor_, object);
     return inner_->create(resource, ns, object, name, subresource);
   }
-  Result<Json> patch(const kube::Resource& resource, const std::string& ns, const std::string& name,
-                     kube::PatchType type, const Json& patch,
-                     const std::string& subresource) override {
+  Result<json::ObjectPtr> patch(const kube::Resource& resource, const std::string& ns,
+                                const std::string& name, kube::PatchType type, const Json& patch,
+                                const std::string& subresource) override {
     return inner_->patch(resource, ns, name, type, patch, subresource);
   }
-  Result<Json> update(const kube::Resource& resource, const std::string& ns,
-                      const std::string& name, const Json& object) override {
+  Result<json::ObjectPtr> update(const kube::Resource& resource, const std::string& ns,
+                                 const std::string& name, const Json& object) override {
     return inner_->update(resource, ns, name, object);
   }
   Result<void> remove(const kube::Resource& resource, const std::string& ns,

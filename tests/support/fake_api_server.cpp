@@ -58,10 +58,9 @@ struct FakeApiServer::Answer {
     if (status.code == 0) return {0, "", {}};
     return {status.code, statusBody(status).dump(), status.retryAfter};
   }
-  template <typename T>
-  static Answer of(const Result<T>& result, int code) {
+  static Answer of(const Result<json::ObjectPtr>& result, int code) {
     if (!result) return of(result.error());
-    return {code, result->dump(), {}};
+    return {code, (*result)->raw, {}};
   }
 };
 

@@ -61,31 +61,32 @@ class FakeClient final : public kube::Client {
     return serve<std::string>(what, [&] { return cluster_.getRaw(path); });
   }
 
-  Result<Json> create(const kube::Resource& resource, const std::string& ns, const Json& object,
-                      const std::string& name, const std::string& subresource) override {
+  Result<json::ObjectPtr> create(const kube::Resource& resource, const std::string& ns,
+                                 const Json& object, const std::string& name,
+                                 const std::string& subresource) override {
     const std::string target = name.empty() ? json::str(object, {"metadata", "name"}) : name;
-    return write(request("create", resource, ns, target, subresource),
-                 [&cluster = cluster_, actor = actor_, resource, ns, object, name, subresource] {
-                   return cluster.create(actor, resource, ns, object, name, subresource);
-                 });
+    return answered(resource, request("create", resource, ns, target, subresource),
+                    [&cluster = cluster_, actor = actor_, resource, ns, object, name, subresource] {
+                      return cluster.create(actor, resource, ns, object, name, subresource);
+                    });
   }
 
-  Result<Json> patch(const kube::Resource& resource, const std::string& ns, const std::string& name,
-                     kube::PatchType type, const Json& patch,
-                     const std::string& subresource) override {
-    return write(
-        request("patch", resource, ns, name, subresource),
+  Result<json::ObjectPtr> patch(const kube::Resource& resource, const std::string& ns,
+                                const std::string& name, kube::PatchType type, const Json& patch,
+                                const std::string& subresource) override {
+    return answered(
+        resource, request("patch", resource, ns, name, subresource),
         [&cluster = cluster_, actor = actor_, resource, ns, name, type, patch, subresource] {
           return cluster.patch(actor, resource, ns, name, type, patch, subresource);
         });
   }
 
-  Result<Json> update(const kube::Resource& resource, const std::string& ns,
-                      const std::string& name, const Json& object) override {
-    return write(request("update", resource, ns, name),
-                 [&cluster = cluster_, actor = actor_, resource, ns, name, object] {
-                   return cluster.update(actor, resource, ns, name, object);
-                 });
+  Result<json::ObjectPtr> update(const kube::Resource& resource, const std::string& ns,
+                                 const std::string& name, const Json& object) override {
+    return answered(resource, request("update", resource, ns, name),
+                    [&cluster = cluster_, actor = actor_, resource, ns, name, object] {
+                      return cluster.update(actor, resource, ns, name, object);
+                    });
   }
 
   Result<void> remove(const kube::Resource& resource, const std::string& ns,
@@ -171,6 +172,19 @@ class FakeClient final : public kube::Client {
     }
     if (cluster_.afterRequest) cluster_.afterRequest(what);
     return result;
+  }
+
+  // A write of an object, and the bytes of its answer: those that watches tell, where it was
+  // stored.
+  template <typename Act>
+  Result<json::ObjectPtr> answered(const kube::Resource& resource, const Request& what, Act act) {
+    const Result<Json> written = write(what, std::move(act));
+    if (!written) return failure(written.error());
+    const Json& metadata = json::object(*written, {"metadata"});
+    const VersionPtr stored =
+        cluster_.find(resource, json::str(metadata, "namespace"), json::str(metadata, "name"));
+    const bool same = stored && stored->json() == *written;
+    return same ? stored->raw() : json::makeObject(*written);
   }
 
   // `act` holds copies of its arguments and of nothing of this client: it may run later.

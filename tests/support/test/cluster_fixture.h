@@ -50,8 +50,8 @@ class ClusterTest : public ::testing::Test {
   ClusterTest() { cluster_.addNamespace("t1"); }
 
   Result<Json> patchStatus(const std::string& name, const Json& patch) {
-    return client_->patch(kube::kPods, "t1", name, kube::PatchType::kStrategicMerge, patch,
-                          "status");
+    return json::parsed(
+        client_->patch(kube::kPods, "t1", name, kube::PatchType::kStrategicMerge, patch, "status"));
   }
   std::unique_ptr<kube::WatchHandle> watchPods(kube::WatchHandler& handler,
                                                kube::WatchOptions options = {}) {

@@ -33,7 +33,7 @@ class FakeApiServerTest : public ::testing::Test {
     return {{"metadata", {{"name", name}}},
             {"spec", {{"containers", {{{"name", "c"}, {"image", "busybox"}}}}}}};
   }
-  Result<Json> create(const std::string& name) {
+  Result<json::ObjectPtr> create(const std::string& name) {
     return client_->create(kPods, "default", pod(name));
   }
   bool exists(const std::string& name) {

@@ -8,7 +8,7 @@ namespace {
 using FakeClusterTest = ClusterTest;
 
 TEST_F(FakeClusterTest, CreateFillsInWhatAServerFillsIn) {
-  const auto made = client_->create(kube::kPods, "t1", fullPod("a", "n1"));
+  const auto made = json::parsed(client_->create(kube::kPods, "t1", fullPod("a", "n1")));
   ASSERT_TRUE(made);
   EXPECT_EQ(json::str(*made, "kind"), "Pod");
   EXPECT_EQ(json::str(*made, {"metadata", "creationTimestamp"}), "2026-01-01T00:00:00Z");
@@ -36,8 +36,8 @@ TEST_F(FakeClusterTest, GetOfNothingIsNothingAndNotAnError) {
 
 TEST_F(FakeClusterTest, GenerateNameGivesDifferentNames) {
   Json object{{"metadata", {{"generateName", "e-"}}}, {"involvedObject", {{"namespace", "t1"}}}};
-  const auto first = client_->create(kube::kEvents, "t1", object);
-  const auto second = client_->create(kube::kEvents, "t1", object);
+  const auto first = json::parsed(client_->create(kube::kEvents, "t1", object));
+  const auto second = json::parsed(client_->create(kube::kEvents, "t1", object));
   ASSERT_TRUE(first && second);
   EXPECT_NE(json::str(*first, {"metadata", "name"}), json::str(*second, {"metadata", "name"}));
 }
@@ -179,8 +179,9 @@ TEST_F(FakeClusterTest, AccessReviewsFollowTheRule) {
     return actor == "bridge" && json::str(attributes, "verb") == "get";
   };
   const auto allowed = [&](const char* verb) {
-    const auto review = client_->create(kube::kSelfSubjectAccessReviews, "",
-                                        {{"spec", {{"resourceAttributes", {{"verb", verb}}}}}});
+    const auto review =
+        json::parsed(client_->create(kube::kSelfSubjectAccessReviews, "",
+                                     {{"spec", {{"resourceAttributes", {{"verb", verb}}}}}}));
     return review && json::boolean(*review, {"status", "allowed"});
   };
   EXPECT_TRUE(allowed("get"));

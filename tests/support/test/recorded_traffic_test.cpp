@@ -98,13 +98,17 @@ class RecordedTraffic : public ::testing::TestWithParam<const char*> {
     const Target t = parsePath(request["path"]);
     const std::string method = request["method"];
     const Json body = translate(request.value("body", Json()));
-    if (method == "POST") return client_->create(t.resource(), t.ns, body, t.name, t.subresource);
-    if (method == "PUT") return client_->update(t.resource(), t.ns, t.name, body);
+    if (method == "POST") {
+      return json::parsed(client_->create(t.resource(), t.ns, body, t.name, t.subresource));
+    }
+    if (method == "PUT") {
+      return json::parsed(client_->update(t.resource(), t.ns, t.name, body));
+    }
     if (method == "PATCH") {
       const bool merge = request["contentType"] == "application/merge-patch+json";
-      return client_->patch(t.resource(), t.ns, t.name,
-                            merge ? kube::PatchType::kMerge : kube::PatchType::kStrategicMerge,
-                            body, t.subresource);
+      return json::parsed(client_->patch(
+          t.resource(), t.ns, t.name,
+          merge ? kube::PatchType::kMerge : kube::PatchType::kStrategicMerge, body, t.subresource));
     }
     if (method == "DELETE") return remove(t, body);
     if (t.name.empty()) {
