@@ -17,6 +17,14 @@ namespace {
 constexpr const char* kPodColumns =
     "uid, ns, name, node, state, place_ns, place_name, provider_uid, attempt_expires, inputs_hash, "
     "phase, ready, restarts, provider_node, home_created, lag_ms, last_error, last_error_at";
+/// A record in its place, by the numbers of kPodColumns. Most of what is written of a pod is news
+/// of one that is known: the row and no index is touched, where a replaced row would be taken out
+/// of both and put back.
+constexpr const char* kChangePod =
+    "UPDATE pods SET state = ?5, place_ns = ?6, place_name = ?7, provider_uid = ?8, "
+    "attempt_expires = ?9, inputs_hash = ?10, phase = ?11, ready = ?12, restarts = ?13, "
+    "provider_node = ?14, home_created = ?15, lag_ms = ?16, last_error = ?17, last_error_at = ?18 "
+    "WHERE uid = ?1 AND ns = ?2 AND name = ?3 AND node = ?4";
 constexpr const char* kHealthColumns =
     "name, state, message, since, updated_at, version, nodes_ready, nodes_total, cpu, memory, pods";
 
@@ -55,6 +63,30 @@ std::optional<PodRecord::State> stateFromNumber(std::int64_t number) {
     default:
       return std::nullopt;
   }
+}
+
+/// By the numbers of kPodColumns. Refers to the record's texts.
+void bindPod(Stmt& put, const PodRecord& record) {
+  std::optional<std::int64_t> lag;
+  if (record.lag) lag = record.lag->count();
+  int index = 0;
+  for (const std::string* text : {&record.uid, &record.ns, &record.name, &record.node}) {
+    put.bind(++index, *text);
+  }
+  put.bind(++index, stateNumber(record.state));
+  for (const std::string* text : {&record.place_ns, &record.place_name, &record.provider_uid}) {
+    put.bind(++index, *text);
+  }
+  put.bind(++index, micros(record.attempt_expires));
+  put.bind(++index, record.inputs_hash);
+  put.bind(++index, record.phase);
+  put.bind(++index, std::int64_t{record.ready});
+  put.bind(++index, std::int64_t{record.restarts});
+  put.bind(++index, record.provider_node);
+  put.bind(++index, micros(record.home_created));
+  put.bind(++index, lag);
+  put.bind(++index, record.last_error);
+  put.bind(++index, micros(record.last_error_at));
 }
 
 std::optional<PodRecord> readPod(const Stmt& row) {
@@ -143,7 +175,7 @@ struct Database::Impl {
   std::mutex mutex;  // guards all below and the connection
   Stmt load_node, load_all, load_health;
   // Of a read-only connection these fail when they are run, with a sentence that says so.
-  Stmt put_pod, erase_pod, put_health, forget_pods, forget_health;
+  Stmt change_pod, put_pod, erase_pod, put_health, forget_pods, forget_health;
   DependencyTable dependencies;
 
   Result<void> prepare() {
@@ -154,6 +186,7 @@ struct Database::Impl {
         {&load_node, pods + "WHERE node = ? ORDER BY ns, name, uid"},
         {&load_all, pods + "ORDER BY node, ns, name, uid"},
         {&load_health, health + "ORDER BY name"},
+        {&change_pod, kChangePod},
         {&put_pod, put + "pods (" + kPodColumns + ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
         {&put_health, put + "health (" + kHealthColumns + ") VALUES (?,?,?,?,?,?,?,?,?,?,?)"},
         {&erase_pod, "DELETE FROM pods WHERE uid = ?"},
@@ -242,28 +275,11 @@ Result<std::vector<PodRecord>> Database::loadAll() {
 
 Result<void> Database::put(const PodRecord& record) {
   const std::lock_guard lock(impl_->mutex);
-  std::optional<std::int64_t> lag;
-  if (record.lag) lag = record.lag->count();
-  Stmt& put = impl_->put_pod;
-  int index = 0;
-  for (const std::string* text : {&record.uid, &record.ns, &record.name, &record.node}) {
-    put.bind(++index, *text);
-  }
-  put.bind(++index, stateNumber(record.state));
-  for (const std::string* text : {&record.place_ns, &record.place_name, &record.provider_uid}) {
-    put.bind(++index, *text);
-  }
-  put.bind(++index, micros(record.attempt_expires));
-  put.bind(++index, record.inputs_hash);
-  put.bind(++index, record.phase);
-  put.bind(++index, std::int64_t{record.ready});
-  put.bind(++index, std::int64_t{record.restarts});
-  put.bind(++index, record.provider_node);
-  put.bind(++index, micros(record.home_created));
-  put.bind(++index, lag);
-  put.bind(++index, record.last_error);
-  put.bind(++index, micros(record.last_error_at));
-  return put.run();
+  bindPod(impl_->change_pod, record);
+  if (auto changed = impl_->change_pod.run(); !changed) return changed;
+  if (impl_->change_pod.changedRows() > 0) return {};
+  bindPod(impl_->put_pod, record);
+  return impl_->put_pod.run();
 }
 
 Result<void> Database::erase(std::string_view uid) {

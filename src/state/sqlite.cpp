@@ -104,6 +104,8 @@ Result<void> Stmt::run() {
   }
 }
 
+std::int64_t Stmt::changedRows() const { return sqlite3_changes64(db_); }
+
 void Stmt::reset() { (void)sqlite3_reset(stmt_); }
 
 std::string Stmt::text(int column) const {

@@ -32,6 +32,8 @@ class Stmt {
   Result<bool> step();
   /// Steps to the end, for statements without rows.
   Result<void> run();
+  /// How many rows the last statement of this connection changed; for use right after run().
+  std::int64_t changedRows() const;
   /// Gives up on rows that were not read.
   void reset();
 

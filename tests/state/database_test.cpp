@@ -73,6 +73,39 @@ TEST_F(DatabaseTest, PutAgainReplacesEveryField) {
   EXPECT_EQ(*database->loadAll(), std::vector{second});
 }
 
+TEST_F(DatabaseTest, PutAgainOfAKnownPodKeepsItsNewsAndLeavesOthersAlone) {
+  const auto database = open();
+  ASSERT_TRUE(database->put(fullRecord("u1")));
+  ASSERT_TRUE(database->put(fullRecord("u2")));
+  PodRecord news = fullRecord("u1");
+  news.state = PodRecord::State::kTerminal;
+  news.place_ns = "elsewhere";
+  news.place_name = "other";
+  news.provider_uid = "d2";
+  news.attempt_expires += std::chrono::seconds(1);
+  news.inputs_hash = "another";
+  news.phase = "Failed";
+  news.ready = !news.ready;
+  news.restarts += 1;
+  news.provider_node = "worker-9";
+  news.home_created += std::chrono::seconds(1);
+  news.lag.reset();
+  news.last_error = "changed";
+  news.last_error_at += std::chrono::seconds(1);
+  ASSERT_TRUE(database->put(news));
+  EXPECT_THAT(*database->loadAll(), ::testing::UnorderedElementsAre(news, fullRecord("u2")));
+}
+
+TEST_F(DatabaseTest, ARecordMovesWithItsNamesAndNode) {
+  const auto database = open();
+  ASSERT_TRUE(database->put(fullRecord("u1", "a")));
+  PodRecord moved = fullRecord("u1", "b");
+  moved.ns = "moved";
+  ASSERT_TRUE(database->put(moved));
+  EXPECT_TRUE(database->load("a")->empty());
+  EXPECT_EQ(*database->load("b"), std::vector{moved});
+}
+
 TEST_F(DatabaseTest, LoadGivesOneNodeAndLoadAllEverySorted) {
   const auto database = open();
   auto second = fullRecord("u2", "b");
