@@ -65,36 +65,35 @@ class FakeClient final : public kube::Client {
                                  const Json& object, const std::string& name,
                                  const std::string& subresource) override {
     const std::string target = name.empty() ? json::str(object, {"metadata", "name"}) : name;
-    return answered(resource, request("create", resource, ns, target, subresource),
-                    [&cluster = cluster_, actor = actor_, resource, ns, object, name, subresource] {
-                      return cluster.create(actor, resource, ns, object, name, subresource);
-                    });
+    return answered(
+        request("create", resource, ns, target, subresource),
+        [](auto& cluster, const auto&... with) { return cluster.create(with...); }, resource, ns,
+        object, name, subresource);
   }
 
   Result<json::ObjectPtr> patch(const kube::Resource& resource, const std::string& ns,
                                 const std::string& name, kube::PatchType type, const Json& patch,
                                 const std::string& subresource) override {
     return answered(
-        resource, request("patch", resource, ns, name, subresource),
-        [&cluster = cluster_, actor = actor_, resource, ns, name, type, patch, subresource] {
-          return cluster.patch(actor, resource, ns, name, type, patch, subresource);
-        });
+        request("patch", resource, ns, name, subresource),
+        [](auto& cluster, const auto&... with) { return cluster.patch(with...); }, resource, ns,
+        name, type, patch, subresource);
   }
 
   Result<json::ObjectPtr> update(const kube::Resource& resource, const std::string& ns,
                                  const std::string& name, const Json& object) override {
-    return answered(resource, request("update", resource, ns, name),
-                    [&cluster = cluster_, actor = actor_, resource, ns, name, object] {
-                      return cluster.update(actor, resource, ns, name, object);
-                    });
+    return answered(
+        request("update", resource, ns, name),
+        [](auto& cluster, const auto&... with) { return cluster.update(with...); }, resource, ns,
+        name, object);
   }
 
   Result<void> remove(const kube::Resource& resource, const std::string& ns,
                       const std::string& name, const kube::DeleteOptions& options) override {
-    auto done = write(request("delete", resource, ns, name),
-                      [&cluster = cluster_, actor = actor_, resource, ns, name, options] {
-                        return toJson(cluster.remove(actor, resource, ns, name, options));
-                      });
+    auto done = write(
+        request("delete", resource, ns, name),
+        [](auto& cluster, const auto&... with) { return toJson(cluster.remove(with...)); },
+        resource, ns, name, options);
     if (!done) return failure(std::move(done).error());
     return {};
   }
@@ -176,32 +175,37 @@ class FakeClient final : public kube::Client {
 
   // A write of an object, and the bytes of its answer: those that watches tell, where it was
   // stored.
-  template <typename Act>
-  Result<json::ObjectPtr> answered(const kube::Resource& resource, const Request& what, Act act) {
-    const Result<Json> written = write(what, std::move(act));
+  template <typename Act, typename... With>
+  Result<json::ObjectPtr> answered(const Request& what, Act act, const kube::Resource& resource,
+                                   const With&... with) {
+    const Result<Json> written = write(what, act, resource, with...);
     if (!written) return failure(written.error());
     const Json& metadata = json::object(*written, {"metadata"});
     const VersionPtr stored =
         cluster_.find(resource, json::str(metadata, "namespace"), json::str(metadata, "name"));
-    const bool same = stored && stored->json() == *written;
+    const bool same = stored && stored->uid() == json::str(metadata, "uid") &&
+                      std::to_string(stored->rv()) == json::str(metadata, "resourceVersion");
     return same ? stored->raw() : json::makeObject(*written);
   }
 
-  // `act` holds copies of its arguments and of nothing of this client: it may run later.
-  template <typename Act>
-  Result<Json> write(const Request& what, Act act) {
+  // A write that comes late runs on copies of its arguments; the others need none.
+  template <typename Act, typename... With>
+  Result<Json> write(const Request& what, Act act, const With&... with) {
     arrive(what);
     Result<Json> result = failure(unreachable());
     if (!cluster_.faults_.isDown(actor_)) {
       const auto fault = cluster_.faults_.take(what);
       if (!fault) {
-        result = act();
+        result = act(cluster_, actor_, with...);
       } else if (fault->kind == Fault::Kind::kRefuse) {
         result = failure(fault->status);
       } else {
-        if (fault->kind == Fault::Kind::kLoseAnswer) (void)act();
+        if (fault->kind == Fault::Kind::kLoseAnswer) (void)act(cluster_, actor_, with...);
         if (fault->kind == Fault::Kind::kLateWrite)
-          cluster_.faults_.addLateWrite([act = std::move(act)] { (void)act(); });
+          cluster_.faults_.addLateWrite(
+              [act, &cluster = cluster_, actor = actor_, ... late = With(with)] {
+                (void)act(cluster, actor, late...);
+              });
         result = failure(unanswered());
       }
     }
