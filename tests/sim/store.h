@@ -2,20 +2,24 @@
 
 #include <filesystem>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "state/database.h"
 #include "vkbridge/pod_record.h"
 
 namespace vkb::sim {
 
-/// The product's SQLite store in a folder of memory (/dev/shm).
+/// The product's SQLite store in a folder of memory (/dev/shm). One that has served its world is
+/// emptied and serves another: to make and close a database costs more than what most worlds write.
 class SimStore final : public PodRecordStore, public state::DependencyStore {
  public:
-  /// `step` is called before and after each write; it may throw: the program dies there.
-  explicit SimStore(std::function<void(bool after)> step);
+  /// `secret` is what must never be written. `step` is called before and after each write; it may
+  /// throw: the program dies there.
+  SimStore(std::string secret, std::function<void(bool after)> step);
   ~SimStore() override;
 
   /// Opens what is on disk; for each start of a bridge.
@@ -48,25 +52,29 @@ class SimStore final : public PodRecordStore, public state::DependencyStore {
     delegates_.insert(delegate_uid);
   }
   const std::set<std::string>& created() const { return created_; }
-  /// Is this text in the files?
-  bool holds(const std::string& text) const;
+  /// Was the secret written?
+  bool leaked() const { return leaked_; }
   /// What `status` would say is wrong with that pod; "" when nothing is.
   std::string lastError(const std::string& uid);
 
  private:
+  /// `texts` is all that it writes.
   template <typename Write>
-  Result<void> write(const Write& act) {
+  Result<void> write(std::initializer_list<std::string_view> texts, const Write& act) {
+    for (const std::string_view text : texts) leaked_ |= text.find(secret_) != text.npos;
     step_(false);
     auto done = act();
     step_(true);
     return done;
   }
 
+  const std::string secret_;
   std::function<void(bool)> step_;
-  std::filesystem::path folder_;
-  int generation_ = 0;
+  std::filesystem::path folder_;  ///< empty: no file is there yet
   std::unique_ptr<state::Database> database_;
   std::set<std::string> created_, delegates_;
+  std::set<std::string> nodes_;  ///< that something was written for
+  bool leaked_ = false;
 };
 
 }  // namespace vkb::sim

@@ -161,7 +161,7 @@ World::~World() {
 }
 
 std::unique_ptr<SimStore> World::newStore(Installation& installation) {
-  return std::make_unique<SimStore>([this, owner = &installation](bool after) {
+  return std::make_unique<SimStore>(secret, [this, owner = &installation](bool after) {
     if (owner->running) onStep(*owner, after);
   });
 }
