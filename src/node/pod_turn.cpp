@@ -7,7 +7,6 @@
 #include "base/write_stamp.h"
 #include "json/json.h"
 #include "json/time.h"
-#include "node/node_patch.h"
 #include "node/status_patch.h"
 #include "vkbridge/errors.h"
 
@@ -27,30 +26,6 @@ constexpr std::chrono::seconds kCacheLag{1};
 /// Turns that only write things down follow each other; more than this is a broken plan().
 constexpr int kMaxSteps = 5;
 
-int restartsOf(const Json& status) {
-  std::int64_t restarts = 0;
-  for (const auto& container : json::array(status, {"containerStatuses"})) {
-    restarts += json::integer(container, {"restartCount"}).value_or(0);
-  }
-  return static_cast<int>(restarts);
-}
-
-bool isReady(const Json& status) {
-  const Json* ready = json::findBy(json::array(status, {"conditions"}), "type", "Ready");
-  return ready && json::str(*ready, "status") == "True";
-}
-
-/// Containers of this pod have been started somewhere before.
-bool hasStarted(const Json& pod) {
-  if (json::str(pod, {"status", "phase"}) == "Running") return true;
-  for (const char* list : {"containerStatuses", "initContainerStatuses"}) {
-    for (const auto& container : json::array(pod, {"status", list})) {
-      if (!json::str(container, "containerID").empty()) return true;
-    }
-  }
-  return false;
-}
-
 }  // namespace
 
 Outcome PodTurn::run() {
@@ -64,6 +39,8 @@ Outcome PodTurn::run() {
             {"delegate", delegate_.place.name});
     Step done = act(next);
     if (done.again) continue;
+    const bool rests = !done.outcome.failure && !done.outcome.again_in;
+    if (told_nobody_ && rests) done.outcome = Outcome::after(kCacheLag);
     settle(seen, next.action, done.outcome);
     return done.outcome;
   }
@@ -237,90 +214,6 @@ PodTurn::Step PodTurn::update() {
   return reflectOnly();
 }
 
-PodTurn::Step PodTurn::reflectOnly() {
-  if (auto told = reflect(); !told) return fail(told.error());
-  return {};
-}
-
-/// Tells home what the delegate says and writes down what people want to see of it.
-Result<void> PodTurn::reflect() {
-  auto status = c_.deps.provider.getPodStatus(home_.pod(), *record_);
-  if (!status) return failure(status.error());
-  // Killed there and to be made anew: newer kubelets say Failed before they let go of a pod.
-  if (delegate_.deleting && home_.state == HomePod::kActive && remakesLost() &&
-      isTerminalPhase(json::str(*status, "phase"))) {
-    (*status)["phase"] = "Running";
-  }
-  Json annotations;
-  if (!c_.options.delegate_annotation.empty()) {
-    annotations[c_.options.delegate_annotation] =
-        record_->place_ns + "/" + record_->place_name + "/" + record_->provider_uid;
-  }
-  base::takeRequestWritten();
-  // Of a pod that never ran anything the annotation proves nothing (see rebuildRecord): it goes
-  // with the first status.
-  const auto annotate =
-      hasStarted(home_.pod()) ? HomePods::Annotate::kAlone : HomePods::Annotate::kWithStatus;
-  auto told = c_.homes.tell(home_, *status, annotations, annotate);
-  if (told && *told == HomePods::Told::kSent) {
-    told_version_ = c_.homes.quietVersion(uid_);
-    measure(c_.reflect_delay);
-  }
-  if (!told) {
-    if (told.error().code != 422) return failure(told.error());
-    Status refused = told.error();
-    refused.reason = "ReflectRefused";
-    refused.retry = Retry::kSlow;
-    return failure(std::move(refused));
-  }
-  record_->phase = json::str(*status, "phase");
-  record_->ready = isReady(*status);
-  record_->restarts = restartsOf(*status);
-  record_->provider_node = c_.deps.provider.podNode(*record_);
-  if (*told == HomePods::Told::kSent && delegate_.observed != TimePoint{}) {
-    const Duration lag = c_.deps.runtime.clock.now() - delegate_.observed;
-    record_->lag = std::chrono::duration_cast<std::chrono::milliseconds>(lag);
-  }
-  if (record_->state == State::kCreated && isTerminalPhase(record_->phase)) {
-    record_->state = State::kTerminal;
-  }
-  // A refused or failed update goes on being true while statuses flow.
-  if (!update_failed_ && !isRefused()) clearFailure();
-  return put();
-}
-
-/// Before an end: worth a retry, but a status that home will not take keeps no pod that is gone.
-/// Did it end by itself?
-Result<bool> PodTurn::sayLastWords() {
-  if (auto told = reflect(); !told) {
-    if (told.error().retry == Retry::kFast) return failure(told.error());
-    return false;
-  }
-  return isTerminalPhase(record_->phase);
-}
-
-PodTurn::Step PodTurn::markUnreachable() {
-  {
-    // Whoever says otherwise afterwards may be another bridge, which does reach the target: to
-    // contradict each other without end helps nobody.
-    std::lock_guard lock(c_.mutex);
-    if (c_.marked.contains(uid_)) return {};
-  }
-  const Json status = unreachableStatus(home_.pod(), nodeReadyReason(target_), target_message_,
-                                        json::formatTime(wallNow()));
-  if (auto told = c_.homes.tell(home_, status, nullptr); !told) {
-    return {.outcome = Outcome::failed(told.error())};
-  }
-  if (record_) {
-    record_->ready = false;
-    record_->last_error = std::string(toString(target_)) + ": " + target_message_;
-    if (auto written = put(); !written) return {.outcome = Outcome::failed(written.error())};
-  }
-  std::lock_guard lock(c_.mutex);
-  c_.marked.insert(uid_);
-  return {};
-}
-
 PodTurn::Step PodTurn::deleteDelegate(bool orphan) {
   std::optional<std::int64_t> grace;
   if (orphan) {
@@ -379,7 +272,7 @@ PodTurn::Step PodTurn::proveLost(bool reflect_first) {
                               " no longer exists in the target.";
   const std::string reason = lostReason(home_.pod());
   const Json status = lostStatus(home_.pod(), reason, message, json::formatTime(wallNow()));
-  if (auto told = c_.homes.tell(home_, status, nullptr); !told) return fail(told.error());
+  if (auto told = tell(status); !told) return fail(told.error());
   c_.deps.events.warn(home_.pod(), "DelegateLost", message);
   record_->state = State::kTerminal;
   record_->phase = "Failed";
@@ -413,7 +306,9 @@ PodTurn::Step PodTurn::remakeLost() {
                               " no longer exists in the target; it is made anew.";
   const Json status =
       unreachableStatus(home_.pod(), "DelegateLost", message, json::formatTime(wallNow()));
-  if (auto told = c_.homes.tell(home_, status, nullptr); !told) return fail(told.error());
+  const auto told = tell(status);
+  if (!told) return fail(told.error());
+  if (*told == HomePods::Told::kGone) return {};
   c_.deps.events.warn(home_.pod(), "DelegateLost", message);
   c_.deps.provider.forgetPod(*record_);
   record_->state = State::kWaiting;

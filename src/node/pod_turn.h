@@ -121,6 +121,11 @@ class PodTurn {
   Step forget();
   Step waitForAttempt(bool reflect_first);
 
+  Result<HomePods::Told> tell(const Json& status, const Json& annotations,
+                              HomePods::Annotate annotate);
+  Result<HomePods::Told> tell(const Json& status);  ///< annotations stay as they are
+  /// Containers of this pod have been started somewhere before.
+  static bool hasStarted(const Json& pod);
   Result<void> reflect();
   Result<bool> sayLastWords();
   /// Asks home itself whether this pod is to run. Nothing: it is.
@@ -152,7 +157,9 @@ class PodTurn {
   std::optional<PodRecord> record_;
   ProviderPod delegate_;
   std::string inputs_hash_;
-  bool update_failed_ = false;  ///< in this turn
+  // In this turn:
+  bool update_failed_ = false;
+  bool told_nobody_ = false;  ///< home has no such pod
   /// What reflect() made home's version; nothing: it wrote nothing. See HomePods::quietVersion().
   std::optional<std::uint64_t> told_version_{};
 };

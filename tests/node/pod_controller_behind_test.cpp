@@ -61,6 +61,38 @@ TEST_F(PodControllerTest, AHomeRestoredToBeforeWhatItsWatchNeverToldIsToldItAgai
   EXPECT_TRUE(pod("gone").is_null());
 }
 
+TEST_F(PodControllerTest, AHomeThatWentBackAndForthIsToldWhatItLackedThePodFor) {
+  begin();
+  const std::string uid = addRunning("web");
+  home_.holdWatches(true);
+  const auto present = home_.snapshot();
+  removePod("web", 0);
+  Json status = test::FakeProvider::running();
+  status["phase"] = "Succeeded";
+  provider_.setStatus(uid, status);
+  rt_.settle();
+  ASSERT_TRUE(pod("web").is_null());
+  home_.restore(*present);  // the cache knows this very version, and no event comes
+  home_.holdWatches(false);
+  rt_.advance(seconds(5));
+  EXPECT_EQ(phase("web"), "Succeeded");
+}
+
+TEST_F(PodControllerTest, AHomeThatWentBackAndForthHearsThatItsPodCannotBeReached) {
+  begin();
+  addRunning("web");
+  home_.holdWatches(true);
+  const auto present = home_.snapshot();
+  removePod("web", 0);
+  controller_->setProviderState(ProviderState::kUnreachable, "no route");
+  rt_.settle();
+  home_.restore(*present);
+  home_.holdWatches(false);
+  ASSERT_EQ(ready("web"), "True");
+  rt_.advance(seconds(5));
+  EXPECT_EQ(ready("web"), "False");
+}
+
 TEST_F(PodControllerTest, WhatSomebodyWroteFirstIsGoneByAtOnceHoweverMuchFailedBefore) {
   begin();
   const std::string uid = addRunning("web");
