@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/names.h"
+#include "json/object_parts.h"
 #include "support/fake_runtime.h"
 
 namespace vkb::bridge {
@@ -72,6 +73,30 @@ TEST_F(TargetPodsTest, ADelegateIsFoundByItsLabelAndByItsRecordedUid) {
   EXPECT_EQ(found("h1", "d1"), "d1");
   EXPECT_EQ(found("h2", ""), "");
   EXPECT_THAT(told_, ElementsAre("h1"));
+}
+
+TEST_F(TargetPodsTest, WhatACreateAnsweredIsKnownAndItsEventIsNoNews) {
+  const Json answer = delegate("a", "d1", "h1");
+  pods_.made(json::makeObject(answer), "h1");
+  EXPECT_EQ(found("h1", "d1"), "d1");
+  EXPECT_EQ(found("h1", ""), "d1");
+  see(answer);
+  EXPECT_THAT(told_, IsEmpty());
+  Json bound = answer;
+  bound["status"]["phase"] = "Pending";
+  see(bound);
+  EXPECT_THAT(told_, ElementsAre("h1"));
+}
+
+TEST_F(TargetPodsTest, WhatTheWatchToldOfACreateBeforeItsAnswerCameIsNewer) {
+  Json ended = delegate("a", "d1", "h1");
+  ended["status"]["phase"] = "Succeeded";
+  see(ended);
+  pods_.made(json::makeObject(delegate("a", "d1", "h1")), "h1");
+  EXPECT_EQ(json::str(*pods_.find("h1", "d1", "work/a")->pod, {"status", "phase"}), "Succeeded");
+  loseSight(ended);
+  pods_.made(json::makeObject(delegate("a", "d1", "h1")), "h1");
+  EXPECT_EQ(found("h1", "d1"), "d1 gone");
 }
 
 TEST_F(TargetPodsTest, ARecordedDelegateThatAListLacksIsToldAlthoughItWasNeverSeen) {

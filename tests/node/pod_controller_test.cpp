@@ -27,6 +27,17 @@ TEST_F(PodControllerTest, APodBoundToTheNodeIsMadeOnceAndItsDelegateWrittenDown)
   EXPECT_EQ(provider_.made, 1);
 }
 
+TEST_F(PodControllerTest, APodThatWasJustMadeIsLookedAtAlthoughNothingIsHeardOfIt) {
+  begin();
+  const std::string uid = addPod("web");
+  provider_.pods.at(uid).status = test::FakeProvider::running();
+  rt_.advance(seconds(1));
+  EXPECT_EQ(phase("web"), "Running");
+  const int asked = provider_.status_asked;
+  rt_.advance(hours(1));
+  EXPECT_EQ(provider_.status_asked, asked) << "once";
+}
+
 TEST_F(PodControllerTest, NothingIsDoneBeforeTheProvidersStateIsKnown) {
   informer_->start();
   const std::string uid = addPod("web");
