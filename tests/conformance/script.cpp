@@ -89,9 +89,9 @@ class Script {
     Json generated = podOf("a");
     generated["metadata"].erase("name");
     generated["metadata"]["generateName"] = "gen-";
-    const auto first = client_.create(kPods, ns_, generated);
+    const auto first = json::parsed(client_.create(kPods, ns_, generated));
     out_.say("generateName", first);
-    const auto second = client_.create(kPods, ns_, generated);
+    const auto second = json::parsed(client_.create(kPods, ns_, generated));
     out_.say("another name each time", first && second &&
                                            json::str(*first, {"metadata", "name"}) !=
                                                json::str(*second, {"metadata", "name"}));
