@@ -39,7 +39,9 @@ Plan planWithoutTarget(const PlanInput& in) {
     return {in.record ? Action::kForget : Action::kNothing};
   }
   if (in.home == HomePod::kReleased && never_made) return {};
-  if (speak && in.home == HomePod::kActive && !never_made) return {Action::kMarkUnreachable};
+  // One that waits to be made may have run before, and a restored home shows it as it was then.
+  const bool known = in.record || mine(in);
+  if (speak && in.home == HomePod::kActive && known) return {Action::kMarkUnreachable};
   return {Action::kWait};
 }
 

@@ -140,6 +140,8 @@ class PodTurn {
   void clearFailure();
   bool isRefused() const;
   bool allowLoss();
+  Json failureStatus(const Status& why) const;
+  bool waitsToBeMade() const;
   /// Is this failure news that people should hear of? Notes it either way.
   bool isNews(const Status& status, bool* lasting, bool* first);
   /// How long this deletion has to wait for its turn.

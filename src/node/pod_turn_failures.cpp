@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "json/json.h"
+#include "json/time.h"
 #include "node/pod_turn.h"
 #include "node/status_patch.h"
 
@@ -35,16 +36,27 @@ PodTurn::Step PodTurn::fail(const Status& status) {
   }
   if (present && lasting) {
     if (news) c_.deps.events.warn(home_.pod(), status.reason, status.message);
-    // A DaemonSet's pod is left alone: its controller may judge it by its status.
-    const Json waiting =
-        status.reason == kNotOffloaded ? Json() : waitingStatus(home_.pod(), status);
-    if (!waiting.is_null() && home_.state == HomePod::kActive) {
-      if (auto told = c_.homes.tell(home_, waiting, nullptr); !told) {
-        return {.outcome = Outcome::failed(told.error())};
-      }
+    const Json shown = home_.state == HomePod::kActive ? failureStatus(status) : Json();
+    if (!shown.is_null()) {
+      if (auto told = tell(shown); !told) return {.outcome = Outcome::failed(told.error())};
     }
   }
   return {.outcome = Outcome::failed(status)};
+}
+
+/// What home shows of a pod that cannot be made; null: what it shows already.
+Json PodTurn::failureStatus(const Status& why) const {
+  // A DaemonSet's pod is left alone: its controller may judge it by its status.
+  if (why.reason == kNotOffloaded) return {};
+  Json waiting = waitingStatus(home_.pod(), why);
+  if (!waiting.is_null() || !waitsToBeMade()) return waiting;
+  // It ran before: lost and to be made anew, in a home that was restored to before that, say.
+  return unreachableStatus(home_.pod(), why.reason, why.message, json::formatTime(wallNow()));
+}
+
+bool PodTurn::waitsToBeMade() const {
+  return record_ && record_->state == PodRecord::State::kWaiting &&
+         delegate_.ownership != ProviderPod::Ownership::kMine;
 }
 
 /// One event for each lasting failure: what needs a person is lasting at once, and news whenever

@@ -125,7 +125,9 @@ PodTurn::Step PodTurn::markUnreachable() {
   const auto told = tell(status);
   if (!told) return {.outcome = Outcome::failed(told.error())};
   if (*told == HomePods::Told::kGone) return {};
-  if (record_) {
+  // What one waits for that was never Ready stays the news of it.
+  const bool news = *told == HomePods::Told::kSent || !waitsToBeMade();
+  if (record_ && news) {
     record_->ready = false;
     record_->last_error = std::string(toString(target_)) + ": " + target_message_;
     if (auto written = put(); !written) return {.outcome = Outcome::failed(written.error())};

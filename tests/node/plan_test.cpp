@@ -354,6 +354,7 @@ TEST(Plan, EachKnownSituationHasItsKnownAnswer) {
       {"nothing at all needs nothing",                 {H::kAbsent, kNone, false, absent}, {A::kNothing}},
       {"unreachable: pods are not Ready",              {H::kActive, R::kCreated, true, ours, false, false, T::kUnreachable}, {A::kMarkUnreachable}},
       {"unreachable: a new pod waits",                 {H::kActive, kNone, false, absent, false, false, T::kUnreachable}, {A::kWait}},
+      {"unreachable: one to be made anew is not Ready", {H::kActive, R::kWaiting, false, absent, false, false, T::kUnreachable}, {A::kMarkUnreachable}},
       {"unreachable: a deletion waits",                {H::kDeleting, R::kCreated, true, gone, false, false, T::kUnreachable}, {A::kWait}},
       {"unreachable: a refused pod still goes",        {H::kDeleting, R::kWaiting, false, absent, false, false, T::kUnreachable}, {A::kRelease}},
       {"unreachable: a record never sent is dropped",  {H::kAbsent, R::kWaiting, false, absent, false, false, T::kUnreachable}, {A::kForget}},

@@ -1,6 +1,9 @@
 // Home is ahead of what its watch has told.
+#include <gmock/gmock.h>
+
 #include "pod_controller_fixture.h"
 #include "support/api_errors.h"
+#include "vkbridge/errors.h"
 
 namespace vkb::node {
 namespace {
@@ -91,6 +94,48 @@ TEST_F(PodControllerTest, AHomeThatWentBackAndForthHearsThatItsPodCannotBeReache
   ASSERT_EQ(ready("web"), "True");
   rt_.advance(seconds(5));
   EXPECT_EQ(ready("web"), "False");
+}
+
+class APodToBeMadeAnew : public PodControllerTest {
+ protected:
+  /// Home shows it as it ran, restored to before it was lost; it cannot be made again.
+  void SetUp() override {
+    remakes_lost_ = true;
+    begin();
+    uid_ = addRunning("web");
+    const auto ran = home_.snapshot();
+    provider_.create_error = errors::permanent("its name is taken", "NameTaken");
+    provider_.vanish(uid_);
+    rt_.settle();
+    ASSERT_EQ(state(uid_), State::kWaiting);
+    shutDown();
+    home_.restore(*ran);
+    ASSERT_EQ(ready("web"), "True");
+    boot();
+  }
+  std::string uid_;
+};
+
+TEST_F(APodToBeMadeAnew, IsNotReadyInARestoredHomeWhileItCannotBe) {
+  begin();
+  EXPECT_EQ(ready("web"), "False");
+  EXPECT_EQ(phase("web"), "Running");
+  EXPECT_THAT(lastError(uid_), testing::HasSubstr("taken"));
+}
+
+TEST_F(APodToBeMadeAnew, IsNotReadyInARestoredHomeWhileTheTargetIsNotReached) {
+  begin(ProviderState::kUnreachable);
+  EXPECT_EQ(ready("web"), "False");
+  EXPECT_THAT(lastError(uid_), testing::HasSubstr("why it is so"));
+}
+
+TEST_F(PodControllerTest, WhatAPodWaitsForStaysTheNewsOfItWhileTheTargetIsNotReached) {
+  provider_.create_error = errors::permanent("its name is taken", "NameTaken");
+  begin();
+  const std::string uid = addPod("web");
+  controller_->setProviderState(ProviderState::kUnreachable, "no route");
+  rt_.settle();
+  EXPECT_THAT(lastError(uid), testing::HasSubstr("taken"));
 }
 
 TEST_F(PodControllerTest, WhatSomebodyWroteFirstIsGoneByAtOnceHoweverMuchFailedBefore) {
