@@ -48,13 +48,13 @@ int phaseRank(const std::string& phase) {
 /// sent.
 bool isSame(const Json& left, const Json& right) {
   if (left.is_object() && right.is_object()) {
-    const auto holds = [](const Json& all, const Json& some) {
-      for (const auto& [key, value] : some.items()) {
-        if (!value.is_null() && !isSame(json::at(all, key), value)) return false;
-      }
-      return true;
-    };
-    return holds(left, right) && holds(right, left);
+    for (const auto& [key, value] : left.items()) {
+      if (!value.is_null() && !isSame(value, json::at(right, key))) return false;
+    }
+    for (const auto& [key, value] : right.items()) {
+      if (!value.is_null() && json::at(left, key).is_null()) return false;
+    }
+    return true;
   }
   if (left.is_array() && right.is_array()) {
     return std::equal(left.begin(), left.end(), right.begin(), right.end(), isSame);
