@@ -87,9 +87,12 @@ TEST_F(EventLoopTest, WhoWasTakenOutByAnotherInTheSameRoundIsNotCalled) {
 
 TEST_F(EventLoopTest, TasksRunInTheirOrderAndTicksCome) {
   std::string order;
-  loop_.post([&] { order += "a"; });
-  loop_.post([&] { loop_.post([&] { order += "c"; }); });
-  loop_.post([&] { order += "b"; });
+  // From the loop itself: posted from here, the loop could run the second before the third is there.
+  onLoop([&] {
+    loop_.post([&] { order += "a"; });
+    loop_.post([&] { loop_.post([&] { order += "c"; }); });
+    loop_.post([&] { order += "b"; });
+  });
   onLoop([] {});
   onLoop([] {});
   EXPECT_EQ(order, "abc");
