@@ -20,11 +20,23 @@ namespace vkb::base {
 struct ThreadPoolExecutor::Impl : std::enable_shared_from_this<ThreadPoolExecutor::Impl> {
   explicit Impl(std::size_t max) : max_threads(max) {}
 
+  /// A thread that waits for work. Shared: whoever wakes it does so without the lock, when it may
+  /// have gone on by itself.
+  struct Idler {
+    std::condition_variable wake;
+    bool woken = false;
+  };
+  using IdlerPtr = std::shared_ptr<Idler>;
+
   const std::size_t max_threads;
   std::mutex mutex;
-  std::condition_variable work, timer_change, ended;
+  std::condition_variable timer_change, ended;
   std::deque<Task> ready;
-  std::size_t threads = 0, idle = 0;
+  /// The last one to come is the first to go: its caches are warm, and those that are too many are
+  /// not needed for so long that they end.
+  std::vector<IdlerPtr> idle;
+  std::size_t threads = 0;
+  std::size_t coming = 0;  ///< threads that were woken or started and have not come to look yet
   bool stopping = false;
 
   using TimerKey = std::pair<TimePoint, TimerId>;
@@ -33,16 +45,20 @@ struct ThreadPoolExecutor::Impl : std::enable_shared_from_this<ThreadPoolExecuto
   TimerId next_timer = 1;
   std::thread timer_thread;
 
-  /// Not when stopping.
-  void enqueueLocked(Task task) {
+  /// Not when stopping. Returns whom to wake once the lock is released: on waking, a thread wants
+  /// that first.
+  [[nodiscard]] IdlerPtr enqueueLocked(Task task) {
     ready.push_back(std::move(task));
-    if (idle >= ready.size()) {
-      work.notify_one();
-    } else if (threads < max_threads) {
-      startThreadLocked();
-    } else {
-      work.notify_one();
+    if (coming >= ready.size()) return nullptr;
+    if (idle.empty()) {
+      if (threads < max_threads) startThreadLocked();
+      return nullptr;
     }
+    IdlerPtr idler = std::move(idle.back());
+    idle.pop_back();
+    idler->woken = true;
+    ++coming;
+    return idler;
   }
 
   /// A machine out of threads slows us down, no more: those there are take the task.
@@ -50,30 +66,40 @@ struct ThreadPoolExecutor::Impl : std::enable_shared_from_this<ThreadPoolExecuto
     try {
       std::thread([self = shared_from_this()] { self->serve(); }).detach();
       ++threads;
+      ++coming;
     } catch (const std::system_error&) {
       VKB_CHECK(threads > 0, "the operating system gives not even one thread");
-      work.notify_one();
     }
   }
 
   void serve() {
     pthread_setname_np(pthread_self(), "vkb-worker");
+    const auto self = std::make_shared<Idler>();
     std::unique_lock lock(mutex);
-    while (true) {
-      ++idle;
-      const bool woken = work.wait_for(lock, std::chrono::seconds(30),
-                                       [this] { return stopping || !ready.empty(); });
-      --idle;
-      if (stopping || !woken) break;
-      Task task = std::move(ready.front());
-      ready.pop_front();
-      lock.unlock();
-      task();
-      task = nullptr;  // its captures go before the lock is taken
-      lock.lock();
-    }
+    do {
+      --coming;
+      while (!stopping && !ready.empty()) {
+        Task task = std::move(ready.front());
+        ready.pop_front();
+        lock.unlock();
+        task();
+        task = nullptr;  // its captures go before the lock is taken
+        lock.lock();
+      }
+    } while (waitForWork(lock, self));
     --threads;
     ended.notify_all();
+  }
+
+  /// False: there was none for long, or there will be none.
+  bool waitForWork(std::unique_lock<std::mutex>& lock, const IdlerPtr& self) {
+    if (stopping) return false;
+    self->woken = false;
+    idle.push_back(self);
+    self->wake.wait_for(lock, std::chrono::seconds(30), [&] { return stopping || self->woken; });
+    if (self->woken) return true;
+    std::erase(idle, self);
+    return false;
   }
 
   void runTimers() {
@@ -91,7 +117,11 @@ struct ThreadPoolExecutor::Impl : std::enable_shared_from_this<ThreadPoolExecuto
       }
       auto node = timers.extract(timers.begin());
       timer_times.erase(node.key().second);
-      enqueueLocked(std::move(node.mapped()));
+      const IdlerPtr idler = enqueueLocked(std::move(node.mapped()));
+      if (!idler) continue;
+      lock.unlock();
+      idler->wake.notify_one();
+      lock.lock();
     }
   }
 };
@@ -105,9 +135,13 @@ ThreadPoolExecutor::ThreadPoolExecutor(std::size_t max_threads)
 ThreadPoolExecutor::~ThreadPoolExecutor() { stop(); }
 
 void ThreadPoolExecutor::post(Task task) {
-  std::lock_guard lock(impl_->mutex);
-  if (impl_->stopping) return;  // `task` goes after the lock: its captures may be anything
-  impl_->enqueueLocked(std::move(task));
+  Impl::IdlerPtr idler;
+  {
+    std::lock_guard lock(impl_->mutex);
+    if (impl_->stopping) return;  // `task` goes after the lock: its captures may be anything
+    idler = impl_->enqueueLocked(std::move(task));
+  }
+  if (idler) idler->wake.notify_one();
 }
 
 Executor::TimerId ThreadPoolExecutor::postAfter(Duration delay, Task task) {
@@ -140,7 +174,7 @@ void ThreadPoolExecutor::stop() {
     dropped.swap(impl_->ready);  // destroyed without the lock: their captures may be anything
     dropped_timers.swap(impl_->timers);
     impl_->timer_times.clear();
-    impl_->work.notify_all();
+    for (const auto& idler : impl_->idle) idler->wake.notify_one();
     impl_->timer_change.notify_all();
     impl_->ended.wait(lock, [this] { return impl_->threads == 0; });
   }

@@ -14,6 +14,9 @@ namespace {
 
 /// client-go's workqueue buckets, in seconds.
 const prometheus::Histogram::BucketBoundaries kBuckets{1e-4, 1e-3, 1e-2, 0.1, 1, 10, 60};
+/// Keys that one task handles, one after the other, before other queues on the same executor get
+/// their turn. Each hand-over to another task wakes another thread.
+constexpr int kKeysInARow = 4;
 
 }  // namespace
 
@@ -58,10 +61,7 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
   std::size_t running = 0, tasks = 0;  ///< handlers under way; executor tasks under way or posted
   bool stopping = false;
 
-  void pushLocked(const std::string& key, Entry& entry) {
-    pushLocked(key, entry, runtime.clock.now());
-  }
-  void pushLocked(const std::string& key, Entry& entry, TimePoint since) {
+  void queueLocked(const std::string& key, Entry& entry, TimePoint since) {
     cancelTimerLocked(entry);
     if (entry.queued) return;
     entry.queued = true;
@@ -69,10 +69,21 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
     queue.push_back(key);
     adds.Increment();
     depth.Set(static_cast<double>(queue.size()));
-    if (tasks < options.concurrency) {
-      ++tasks;
-      runtime.executor.post([self = shared_from_this()] { self->serveOne(); });
-    }
+  }
+
+  /// Queues it and sees to it that a task comes for it. Releases the lock: the thread that is woken
+  /// wants it first.
+  void push(std::unique_lock<std::mutex> lock, const std::string& key, Entry& entry) {
+    const bool known = entry.queued;
+    queueLocked(key, entry, runtime.clock.now());
+    if (known || tasks >= options.concurrency) return;
+    ++tasks;
+    lock.unlock();
+    postTask();
+  }
+
+  void postTask() {
+    runtime.executor.post([self = shared_from_this()] { self->serve(); });
   }
 
   void cancelTimerLocked(Entry& entry) {
@@ -82,24 +93,31 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
   }
 
   void add(const std::string& key, bool now) {
-    std::lock_guard lock(mutex);
+    std::unique_lock lock(mutex);
     if (stopping) return;
     Entry& entry = entries[key];
     if (entry.running) {
       if (!std::exchange(entry.dirty, true)) entry.dirty_since = runtime.clock.now();
       entry.urgent |= now;
-    } else if (now || !entry.backing_off) {
-      pushLocked(key, entry);
-    }
-  }
-
-  /// One key a task: other queues on the same executor get their turn in between.
-  void serveOne() {
-    std::unique_lock lock(mutex);
-    if (stopping || queue.empty()) {
-      --tasks;
       return;
     }
+    if (now || !entry.backing_off) push(std::move(lock), key, entry);
+  }
+
+  void serve() {
+    std::unique_lock lock(mutex);
+    for (int left = kKeysInARow; !stopping && !queue.empty(); --left) {
+      if (left == 0) {
+        lock.unlock();
+        return postTask();
+      }
+      serveOne(lock);
+    }
+    --tasks;
+  }
+
+  /// The lock is released while the handler runs.
+  void serveOne(std::unique_lock<std::mutex>& lock) {
     const std::string key = std::move(queue.front());
     queue.pop_front();
     depth.Set(static_cast<double>(queue.size()));
@@ -126,14 +144,10 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
     --running;
     work.Observe(std::chrono::duration<double>(runtime.clock.now() - begin).count());
     if (!stopping) settleLocked(key, outcome);
-    if (!stopping && !queue.empty()) {
-      runtime.executor.post([self = shared_from_this()] { self->serveOne(); });
-    } else {
-      --tasks;
-    }
     if (running == 0) idle.notify_all();
   }
 
+  /// What it queues, the task that calls it comes to by itself.
   void settleLocked(const std::string& key, const Outcome& outcome) {
     Entry& entry = entries[key];  // same entry: only this task removes a running key
     entry.running = false;
@@ -143,7 +157,7 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
     if (retry) {
       retries.Increment();
       ++entry.attempts;
-      if (urgent) return pushLocked(key, entry, entry.dirty_since);
+      if (urgent) return queueLocked(key, entry, entry.dirty_since);
       Duration delay = base::backoffDelay(base::policyFor(outcome.failure->retry), entry.attempts,
                                           runtime.random);
       if (outcome.failure->retryAfter)
@@ -153,7 +167,7 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
     }
     entry.attempts = 0;
     if (dirty) {
-      pushLocked(key, entry, entry.dirty_since);
+      queueLocked(key, entry, entry.dirty_since);
     } else if (outcome.again_in) {
       wakeLocked(key, entry, *outcome.again_in, false);
     } else {
@@ -165,11 +179,11 @@ struct WorkQueue::Impl : std::enable_shared_from_this<WorkQueue::Impl> {
     cancelTimerLocked(entry);
     entry.backing_off = backing_off;
     entry.timer = runtime.executor.postAfter(delay, [self = shared_from_this(), key] {
-      std::lock_guard lock(self->mutex);
+      std::unique_lock lock(self->mutex);
       if (self->stopping) return;
       const auto found = self->entries.find(key);
       if (found == self->entries.end() || found->second.running) return;
-      self->pushLocked(key, found->second);
+      self->push(std::move(lock), key, found->second);
     });
   }
 };

@@ -8,6 +8,7 @@
 #include <latch>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -59,6 +60,37 @@ TEST(ThreadPoolExecutor, NoMoreTasksRunAtOnceThanAllowed) {
   }
   done.wait();
   EXPECT_LE(most.load(), 3);
+}
+
+TEST(ThreadPoolExecutor, OneTaskAtATimeLeavesTheThreadsThatAreNotNeededInPeace) {
+  constexpr int kThreads = 8;
+  std::barrier together(kThreads);
+  std::atomic<int> ran = 0;
+  std::set<std::thread::id> used;
+  ThreadPoolExecutor executor(kThreads);
+  const auto waitFor = [&](int count) {
+    for (int now = ran; now < count; now = ran) ran.wait(now);
+  };
+  const auto tell = [&] {
+    ++ran;
+    ran.notify_all();
+  };
+  for (int i = 0; i < kThreads; ++i) {
+    executor.post([&] {
+      together.arrive_and_wait();
+      tell();
+    });
+  }
+  waitFor(kThreads);
+  for (int i = 1; i <= 50; ++i) {
+    std::this_thread::sleep_for(milliseconds(1));  // the thread before comes to rest
+    executor.post([&] {
+      used.insert(std::this_thread::get_id());
+      tell();
+    });
+    waitFor(kThreads + i);
+  }
+  EXPECT_LT(used.size(), static_cast<std::size_t>(kThreads));
 }
 
 TEST(ThreadPoolExecutor, ATaskMayPostAnotherAndWaitForItOnASecondThread) {

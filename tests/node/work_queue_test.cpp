@@ -112,6 +112,17 @@ TEST_F(WorkQueueTest, AKeyThatKeepsItselfBusyDoesNotStarveOthers) {
   EXPECT_EQ(handled_[1], "quiet");
 }
 
+TEST_F(WorkQueueTest, OtherTasksGetTheirTurnBetweenAFewKeys) {
+  makeQueue(1);
+  for (int i = 0; i < 100; ++i) queue_->enqueue("key-" + std::to_string(i));
+  std::size_t handled_before = 0;
+  rt_.executor.post([&] { handled_before = handled_.size(); });
+  rt_.settle();
+  EXPECT_GE(handled_before, 1u);
+  EXPECT_LE(handled_before, 10u);
+  EXPECT_EQ(handled_.size(), 100u);
+}
+
 TEST_F(WorkQueueTest, FailuresBackOffFromATenthOfASecondToAMinuteForEver) {
   answer_ = [](const std::string&) { return Outcome::failed(fastFailure()); };
   queue_->enqueue("a");
