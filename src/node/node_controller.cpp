@@ -24,7 +24,9 @@ constexpr std::chrono::seconds kLeaseRetry{2};
 constexpr std::chrono::seconds kLeaseLapse{40};
 /// As a kubelet's nodeStatusReportFrequency: with leases, times alone are rarely worth a write.
 constexpr std::chrono::minutes kHeartbeat{5};
-constexpr std::chrono::seconds kPatchSpacing{2};
+/// Between two writes, and between two looks for what the provider has changed: where much comes
+/// and goes, each would cost something and find nothing to write.
+constexpr std::chrono::seconds kSpacing{2};
 
 /// resourceVersions of one resource are comparable numbers; 0 for what is none.
 std::uint64_t numberOf(const std::string& text) {
@@ -54,7 +56,7 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
                                .name = "node " + options.node,
                                // A home that is back may be one restored from a backup.
                                .on_sync = [this](bool up, const Status&) {
-                                 if (up) queue.enqueueNow(kNodeKey);
+                                 if (up) lookAnew();
                                }});
     deps.nodes = &*informer;
   }
@@ -69,6 +71,8 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
   std::string message, registration_error;
   Json node;  ///< as last read or written; null before the first success
   TimePoint patched{}, heartbeat{};
+  TimePoint looked{};     ///< when this state was last shown in full
+  bool look_due = false;  ///< the next one's time is set
   int failures = 0, successes = 0;
   std::optional<bool> reachable;
   bool pinging = false;
@@ -90,9 +94,9 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     std::optional<ProviderState> shown;
     {
       std::lock_guard lock(mutex);
-      if (patched != TimePoint{} && begin < patched + kPatchSpacing) {
-        return Outcome::after(patched + kPatchSpacing - begin);
-      }
+      const TimePoint last = std::max(patched, looked);
+      look_due = last != TimePoint{} && begin < last + kSpacing;
+      if (look_due) return Outcome::after(last + kSpacing - begin);
       shown = state;
       if (state) conditions = nodeConditions(*state, message, options.when_unreachable);
     }
@@ -123,7 +127,26 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     remember(std::move(*written));
     std::lock_guard lock(mutex);
     registration_error.clear();
+    if (state == shown) looked = begin;
     return Outcome::after(kHeartbeat);
+  }
+
+  /// What the provider offers is another, perhaps.
+  void lookSoon() {
+    {
+      std::lock_guard lock(mutex);
+      if (look_due) return;
+    }
+    queue.enqueueNow(kNodeKey);
+  }
+
+  /// At once, but for the time between two writes.
+  void lookAnew() {
+    {
+      std::lock_guard lock(mutex);
+      looked = {};
+    }
+    queue.enqueueNow(kNodeKey);
   }
 
   bool isFormer(const Json& found) const {
@@ -284,15 +307,14 @@ NodeController::NodeController(Deps deps, Options options)
 NodeController::~NodeController() { stop(); }
 
 void NodeController::start() {
-  const auto wake = [weak = std::weak_ptr(impl_)] {
-    if (const auto self = weak.lock()) self->queue.enqueueNow(kNodeKey);
-  };
-  impl_->deps.provider.notifyNode(wake);
+  impl_->deps.provider.notifyNode([weak = std::weak_ptr(impl_)] {
+    if (const auto self = weak.lock()) self->lookSoon();
+  });
   // A node deleted or edited by somebody is put right; our own writes come back here too and are
   // found to need nothing.
   impl_->deps.nodes->addHandler(
-      [wake](const json::ObjectPtr& before, const json::ObjectPtr& after) {
-        if (before && !after) wake();
+      [weak = std::weak_ptr(impl_)](const json::ObjectPtr& before, const json::ObjectPtr& after) {
+        if (const auto self = weak.lock(); self && before && !after) self->lookAnew();
       });
   if (impl_->informer) impl_->informer->start();
   for (const auto& key : {kNodeKey, kLeaseKey}) impl_->queue.enqueueNow(key);
@@ -305,7 +327,7 @@ void NodeController::setState(ProviderState state, const std::string& message) {
     impl_->state = state;
     impl_->message = message;
   }
-  impl_->queue.enqueueNow(kNodeKey);
+  impl_->lookAnew();
 }
 
 std::string NodeController::registrationError() const {

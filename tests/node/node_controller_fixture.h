@@ -28,6 +28,7 @@ class FakeNodeProvider final : public NodeProvider {
     return failure({.reason = reasons::kUnreachable, .message = "no route"});
   }
   Json node() override {
+    ++asked;
     return {{"metadata", {{"labels", {{"type", "virtual-kubelet"}}}}},
             {"spec", {{"taints", taints}}},
             {"status",
@@ -42,7 +43,7 @@ class FakeNodeProvider final : public NodeProvider {
 
   bool up = true;
   std::function<void()> on_ping;
-  int pings = 0;
+  int pings = 0, asked = 0;
   std::string cpu = "8";
   Json taints = Json::array(
       {{{"key", "virtual-kubelet.io/provider"}, {"value", "vk-bridge"}, {"effect", "NoSchedule"}}});

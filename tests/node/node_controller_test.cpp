@@ -191,6 +191,32 @@ TEST_F(NodeControllerTest, ChangesOfCapacityAreCoalescedToOnePatchInTwoSeconds) 
   EXPECT_EQ(json::str(node(), {"status", "capacity", "cpu"}), "199") << "the last one counts";
 }
 
+TEST_F(NodeControllerTest, WhereNothingComesOfChangesTheyAreLookedAtOnceInTwoSeconds) {
+  startReady();
+  const int before = provider_.asked;
+  for (int i = 0; i < 100; ++i) {
+    provider_.changed();
+    rt_.advance(std::chrono::milliseconds(100));
+  }
+  EXPECT_LE(provider_.asked - before, 6);
+  EXPECT_GE(provider_.asked - before, 5);
+}
+
+TEST_F(NodeControllerTest, AStateAndADeletedNodeDoNotWaitForTheNextLookAtCapacity) {
+  startReady();
+  provider_.changed();
+  rt_.settle();
+  controller_->setState(ProviderState::kUnreachable, "no route");
+  rt_.settle();
+  EXPECT_EQ(conditionStatus("Ready"), "False");
+  rt_.advance(seconds(5));
+  provider_.changed();
+  rt_.settle();
+  ASSERT_TRUE(home_.remove("user", kube::kNodes, "", "gpu"));
+  rt_.settle();
+  EXPECT_FALSE(node().is_null());
+}
+
 TEST_F(NodeControllerTest, AHomeRestoredToBeforeOurLastWriteIsToldItAgain) {
   startReady();
   const auto backup = home_.snapshot();
