@@ -83,6 +83,8 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
       std::lock_guard lock(context.mutex);
       context.settled.erase(uid);
     }
+    // Most events tell of our own writes.
+    if (before && after && before->uid == after->uid && rests(uid)) return;
     const bool answer_pending = queue.isBackingOff(uid) || queue.isRunning(uid);
     if (!before || !after || before->uid != after->uid || !answer_pending) {
       if (before && after && before->uid != after->uid) queue.enqueueNow(before->uid);
@@ -95,6 +97,9 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
       queue.enqueue(uid);
     }
   }
+
+  /// A turn would find nothing new: no thread is woken for one.
+  bool rests(const std::string& uid) { return context.isSettled(uid, context.look(uid)); }
 
   bool asksAnew(const json::Object& before, const json::Object& after) const {
     if (isSameQuestion(before, after, options.delegate_annotation)) return false;
@@ -109,7 +114,7 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
       ++context.epoch;
     }
     std::set<std::string> uids;
-    for (const auto& pod : deps.home_pods.list()) uids.insert(pod->uid);
+    for (auto& uid : deps.home_pods.uids()) uids.insert(std::move(uid));
     for (const auto& record : records.all()) uids.insert(record.uid);
     for (const auto& pod : deps.provider.getPods()) uids.insert(pod.home_uid);
     for (const auto& uid : uids) queue.enqueueNow(uid);
@@ -119,7 +124,7 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
     std::set<std::string> uids;
     for (const auto& record : records.all()) uids.insert(record.uid);
     for (const auto& pod : deps.provider.getPods()) uids.insert(pod.home_uid);
-    for (const auto& pod : deps.home_pods.list()) uids.erase(pod->uid);
+    for (const auto& uid : deps.home_pods.uids()) uids.erase(uid);
     for (const auto& uid : uids) queue.enqueue(uid);
   }
 

@@ -30,9 +30,8 @@ constexpr int kMaxSteps = 5;
 
 Outcome PodTurn::run() {
   for (int step = 0; step < kMaxSteps; ++step) {
-    const PodTurnContext::Seen seen = look();
-    // Most events tell of our own writes.
-    if (step == 0 && isSettled(seen)) return Outcome::done();
+    const PodTurnContext::Seen seen = c_.look(uid_);
+    if (step == 0 && c_.isSettled(uid_, seen)) return Outcome::done();
     const PlanInput input = observe();
     const Plan next = plan(input);
     VKB_LOG(c_.deps.logger, Debug, "pod turn", {"uid", uid_}, {"action", toString(next.action)},
@@ -246,8 +245,7 @@ PodTurn::Step PodTurn::deleteDelegate(bool orphan) {
     if (refused.retry == Retry::kNever) refused.retry = Retry::kSlow;
     return fail(refused);
   }
-  if (home_.state == HomePod::kDeleting) return reflectOnly();
-  return {};
+  return {};  // what it says of its end, its next event tells
 }
 
 PodTurn::Step PodTurn::proveLost(bool reflect_first) {

@@ -56,6 +56,9 @@ struct PodTurnContext {
     bool operator==(const Seen&) const = default;
   };
   std::unordered_map<std::string, Seen> settled{};
+  /// What there is to see now; both versions 0 where one of them is not known.
+  Seen look(const std::string& uid);
+  bool isSettled(const std::string& uid, const Seen& seen);
   /// Home pods (printOfQuestion) whose inputs were found to be those of their records (a hash of
   /// what stands there), so that they are not worked out again in each turn.
   struct Inputs {
@@ -91,9 +94,6 @@ class PodTurn {
     bool again = false;  ///< only wrote things down: plan once more
   };
 
-  /// What there is to see now; both versions 0 where one of them is not known.
-  PodTurnContext::Seen look();
-  bool isSettled(const PodTurnContext::Seen& seen);
   void settle(PodTurnContext::Seen seen, Action action, const Outcome& outcome);
   /// Notes how long the event of this turn waited for the request just sent.
   void measure(prometheus::Histogram& delay);

@@ -12,18 +12,17 @@ constexpr std::chrono::seconds kPreparedCheck{30};
 constexpr std::chrono::seconds kLearned{1};
 }  // namespace
 
-PodTurnContext::Seen PodTurn::look() {
-  PodTurnContext::Seen seen{.home = c_.homes.version(uid_),
-                            .provided = c_.deps.provider.podVersion(uid_)};
-  std::lock_guard lock(c_.mutex);
-  seen.epoch = c_.epoch;
+PodTurnContext::Seen PodTurnContext::look(const std::string& uid) {
+  Seen seen{.home = homes.version(uid), .provided = deps.provider.podVersion(uid)};
+  std::lock_guard lock(mutex);
+  seen.epoch = epoch;
   return seen;
 }
 
-bool PodTurn::isSettled(const PodTurnContext::Seen& seen) {
-  std::lock_guard lock(c_.mutex);
-  const auto found = c_.settled.find(uid_);
-  return found != c_.settled.end() && found->second == seen;
+bool PodTurnContext::isSettled(const std::string& uid, const Seen& seen) {
+  std::lock_guard lock(mutex);
+  const auto found = settled.find(uid);
+  return found != settled.end() && found->second == seen;
 }
 
 /// `seen` is from before this turn looked: what came meanwhile has another version and its own

@@ -11,12 +11,26 @@ class PodControllerRestTest : public PodControllerTest {
     provider_.tells_versions = true;
     begin();
   }
+  int turnsAsked() const {
+    const std::string text = metrics_.text();
+    const std::string name = R"(workqueue_adds_total{name="pods-gpu"} )";
+    return std::stoi(text.substr(text.find(name) + name.size()));
+  }
 };
 
 TEST_F(PodControllerRestTest, OurOwnStatusIsNotLookedAtAgain) {
   const std::string uid = addRunning("a");
   EXPECT_EQ(phase("a"), "Running");
   EXPECT_EQ(provider_.status_asked, 1);
+}
+
+TEST_F(PodControllerRestTest, OurOwnWriteThatComesBackMakesNoTurn) {
+  const std::string uid = addPod("a");
+  const int before = turnsAsked();
+  provider_.run(uid);
+  rt_.settle();
+  EXPECT_EQ(phase("a"), "Running");
+  EXPECT_EQ(turnsAsked(), before + 1);
 }
 
 TEST_F(PodControllerRestTest, WhatIsToldTwiceIsLookedAtOnce) {
