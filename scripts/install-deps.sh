@@ -17,7 +17,7 @@ set -euo pipefail
 group_packages() {
   case $1 in
     build) echo build-essential cmake ninja-build ccache libpoco-dev nlohmann-json3-dev libcli11-dev libsqlite3-dev \
-      libyaml-cpp-dev libexpected-dev prometheus-cpp-dev libsimdjson-dev libssl-dev libjemalloc-dev ;;
+      libyaml-cpp-dev libexpected-dev prometheus-cpp-dev libsimdjson-dev liblz4-dev libssl-dev libjemalloc-dev ;;
     test) echo libgtest-dev libgmock-dev ;;
     bench) echo libbenchmark-dev ;;
     fuzz) echo clang-14 libclang-rt-14-dev llvm-14 ;;

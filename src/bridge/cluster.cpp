@@ -100,7 +100,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
         stats({.clock = deps.runtime.clock,
                .target = *deps.target,
                .delegate_at = [this](const PodPlace& place) { return provider.delegateAt(place); },
-               .delegates = [this] { return provider.delegates(); },
+               .for_each_delegate = [this](const auto& visit) { provider.forEachDelegate(visit); },
                .home_pod = [this](const std::string& uid) { return home_pods.byUid(uid); }},
               {.home_id = options.home_id,
                .node = name,

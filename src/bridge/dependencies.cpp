@@ -191,9 +191,11 @@ Result<void> Dependencies::rebuild() {
     const std::lock_guard lock(mutex_);
     if (rebuilt_) return {};
   }
-  for (const auto& delegate : deps_.delegates.delegates()) {
-    if (auto done = rebuildUsers(delegate); !done) return done;
-  }
+  Result<void> done;
+  deps_.delegates.forEachDelegate([&](const TargetPods::Delegate& delegate) {
+    if (done) done = rebuildUsers(delegate);
+  });
+  if (!done) return done;
   const std::lock_guard lock(mutex_);
   rebuilt_ = true;
   return {};

@@ -10,6 +10,7 @@
 #include "bridge/slim_pod.h"
 #include "json/json.h"
 #include "json/object_parts.h"
+#include "json/packed.h"
 
 namespace vkb::bridge {
 namespace {
@@ -22,8 +23,14 @@ std::string homeUidOf(const Json& pod, const std::string& home_id, const std::st
   return json::str(labels, kLabelHomeUid);
 }
 
-bool isBeingDeleted(const json::ObjectPtr& object) {
-  return !json::str(*object, {"metadata", "deletionTimestamp"}).empty();
+bool isBeingDeleted(const json::ObjectPtr& held) {
+  return !json::str(*json::unpacked(held), {"metadata", "deletionTimestamp"}).empty();
+}
+
+/// As it is handed out.
+TargetPods::Delegate whole(TargetPods::Delegate held) {
+  held.pod = json::unpacked(held.pod);
+  return held;
 }
 
 }  // namespace
@@ -34,18 +41,18 @@ std::optional<TargetPods::Delegate> TargetPods::find(const std::string& home_uid
   std::lock_guard lock(mutex_);
   const auto recorded = delegates_.find(recorded_uid);
   const bool known = recorded != delegates_.end();
-  if (known && !recorded->second.gone) return recorded->second;
+  if (known && !recorded->second.gone) return whole(recorded->second);
   const Delegate* elsewhere = nullptr;
   if (const auto all = by_home_uid_.find(home_uid); all != by_home_uid_.end()) {
     for (const std::string& uid : all->second) {
       const Delegate& delegate = delegates_.at(uid);
       if (delegate.gone || (!recorded_uid.empty() && !delegate.labelled)) continue;
-      if (delegate.pod->key() == place) return delegate;
+      if (delegate.pod->key() == place) return whole(delegate);
       if (elsewhere == nullptr) elsewhere = &delegate;
     }
   }
-  if (recorded_uid.empty() && elsewhere != nullptr) return *elsewhere;
-  return known ? std::optional(recorded->second) : std::nullopt;
+  if (recorded_uid.empty() && elsewhere != nullptr) return whole(*elsewhere);
+  return known ? std::optional(whole(recorded->second)) : std::nullopt;
 }
 
 void TargetPods::dropEnded(const std::string& home_uid, const std::string& recorded_uid) {
@@ -65,16 +72,19 @@ std::optional<TargetPods::Delegate> TargetPods::at(const std::string& ns,
   if (place == by_place_.end()) return std::nullopt;
   const auto found = delegates_.find(place->second);
   if (found == delegates_.end() || found->second.gone) return std::nullopt;
-  return found->second;
+  return whole(found->second);
 }
 
-std::vector<TargetPods::Delegate> TargetPods::delegates() const {
-  std::lock_guard lock(mutex_);
-  std::vector<Delegate> result;
-  for (const auto& [uid, delegate] : delegates_) {
-    if (!delegate.gone) result.push_back(delegate);
+void TargetPods::forEachDelegate(const Visit& visit) const {
+  std::vector<Delegate> held;
+  {
+    std::lock_guard lock(mutex_);
+    held.reserve(delegates_.size());
+    for (const auto& [uid, delegate] : delegates_) {
+      if (!delegate.gone) held.push_back(delegate);
+    }
   }
-  return result;
+  for (Delegate& delegate : held) visit(whole(std::move(delegate)));
 }
 
 void TargetPods::remember(const std::string& delegate_uid, const std::string& home_uid) {
@@ -158,8 +168,8 @@ json::ObjectPtr TargetPods::take(json::ObjectPtr item) {
   json::ObjectPtr small = slim(std::move(item));
   std::lock_guard lock(mutex_);
   const auto held = delegates_.find(small->uid);
-  const bool same = held != delegates_.end() && held->second.pod->raw == small->raw;
-  return same ? held->second.pod : small;
+  const bool same = held != delegates_.end() && json::unpacked(held->second.pod)->raw == small->raw;
+  return same ? held->second.pod : json::packed(small);
 }
 
 void TargetPods::replace(std::vector<json::ObjectPtr> items) {
@@ -214,14 +224,15 @@ void TargetPods::remove(json::ObjectPtr object) {
   notify({changed}, usage);
 }
 
-std::string TargetPods::upsertLocked(const json::ObjectPtr& object) {
-  const auto known = delegates_.find(object->uid);
-  const auto recorded = recorded_.find(object->uid);
+std::string TargetPods::upsertLocked(const json::ObjectPtr& item) {
+  const auto known = delegates_.find(item->uid);
+  const auto recorded = recorded_.find(item->uid);
   const bool ours_by_uid = known != delegates_.end() || recorded != recorded_.end();
   // A list that tells nothing new, of many thousands perhaps.
-  if (known != delegates_.end() && !known->second.gone && known->second.pod->raw == object->raw) {
-    return "";
-  }
+  const bool there = known != delegates_.end() && !known->second.gone;
+  if (there && known->second.pod == item) return "";
+  const json::ObjectPtr object = json::unpacked(item);  // take() may have given what is held
+  if (there && json::unpacked(known->second.pod)->raw == object->raw) return "";
   // Most pods of a target are not ours: the label's name is looked for before a DOM is made.
   const bool may_be_labelled = object->raw.find(kLabelHomeUid) != std::string::npos;
   Json pod;
@@ -254,7 +265,16 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& object) {
               .observed = clock_.now(),
               .version = ++version_};
   by_place_[object->key()] = object->uid;
+  if (const json::ObjectPtr old = recent_.push(object)) packLocked(old);
   return home_uid;
+}
+
+/// Where it is still what is held.
+void TargetPods::packLocked(const json::ObjectPtr& held) {
+  const auto found = delegates_.find(held->uid);
+  if (found != delegates_.end() && found->second.pod == held) {
+    found->second.pod = json::packed(held);
+  }
 }
 
 std::string TargetPods::removeLocked(const std::string& uid, const json::ObjectPtr& last,

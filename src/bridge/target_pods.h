@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bridge/foreign_usage.h"
+#include "kube/coming_to_rest.h"
 #include "kube/reflector.h"
 
 namespace vkb::bridge {
@@ -45,8 +46,9 @@ class TargetPods final : public kube::ReflectorSink {
   void dropEnded(const std::string& home_uid, const std::string& recorded_uid);
   /// A delegate of ours, for whichever home pod, that has this name now.
   std::optional<Delegate> at(const std::string& ns, const std::string& name) const;
-  /// Those that are there.
-  std::vector<Delegate> delegates() const;
+  using Visit = std::function<void(const Delegate&)>;
+  /// Those that are there, one at a time: all of them at once would take much memory.
+  void forEachDelegate(const Visit& visit) const;
   /// This UID is a delegate's whatever its labels say. Call before the watch starts for what the
   /// records know, and after each create.
   void remember(const std::string& delegate_uid, const std::string& home_uid);
@@ -73,17 +75,20 @@ class TargetPods final : public kube::ReflectorSink {
   /// False: it was known already, and what is known is newer.
   bool addLocked(const json::ObjectPtr& slim, const std::string& home_uid);
   /// Both return what to call once the lock is released.
-  std::string upsertLocked(const json::ObjectPtr& object);
+  std::string upsertLocked(const json::ObjectPtr& item);
   std::string removeLocked(const std::string& uid, const json::ObjectPtr& last, bool seen);
   /// As it is to be held: small.
   json::ObjectPtr slim(json::ObjectPtr object) const;
   void eraseLocked(const std::string& delegate_uid);
+  void packLocked(const json::ObjectPtr& held);
   void notify(const std::vector<std::string>& home_uids, bool usage_changed);
 
   const Clock& clock_;
   const Options options_;
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Delegate> delegates_;  ///< by delegate UID
+  /// By delegate UID; those that nothing new came of packed.
+  std::unordered_map<std::string, Delegate> delegates_;
+  kube::ComingToRest recent_;
   /// Home UID -> delegate UIDs: one, but where somebody copied a delegate with its labels.
   std::unordered_map<std::string, std::vector<std::string>> by_home_uid_;
   std::unordered_map<std::string, std::string> by_place_;  ///< ns/name -> delegate UID

@@ -380,7 +380,8 @@ Result<Json> TargetProvider::getPodStatus(const Json& pod, const PodRecord& reco
 
 std::vector<ProviderPod> TargetProvider::getPods() {
   std::vector<ProviderPod> result;
-  for (const auto& delegate : pods_.delegates()) result.push_back(describe(delegate));
+  pods_.forEachDelegate(
+      [&](const TargetPods::Delegate& delegate) { result.push_back(describe(delegate)); });
   return result;
 }
 

@@ -70,7 +70,7 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
     return pods_.at(place.ns, place.name);
   }
   /// All of them.
-  std::vector<TargetPods::Delegate> delegates() const { return pods_.delegates(); }
+  void forEachDelegate(const TargetPods::Visit& visit) const { pods_.forEachDelegate(visit); }
   /// The node says from now on where its kubelet API listens.
   void setKubeletPort(std::uint16_t port);
   /// What the target's nodes have for us.

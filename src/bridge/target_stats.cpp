@@ -4,6 +4,7 @@
 
 #include "bridge/names.h"
 #include "json/json.h"
+#include "json/object_parts.h"
 #include "json/quantity.h"
 #include "json/time.h"
 #include "kube/urls.h"
@@ -164,10 +165,10 @@ Result<Json> TargetStats::podsFromMetricsApi() {
 
 Result<Json> TargetStats::podsFromNodes(const std::stop_token& stop) {
   std::map<std::string, std::map<std::string, std::string>> home_uids;  // by node, delegate UID
-  for (const TargetPods::Delegate& delegate : deps_.delegates()) {
-    const std::string node = json::str(delegate.pod->parse(), {"spec", "nodeName"});
+  deps_.for_each_delegate([&](const TargetPods::Delegate& delegate) {
+    const std::string node = json::str(*delegate.pod, {"spec", "nodeName"});
     if (!node.empty()) home_uids[node][delegate.pod->uid] = delegate.home_uid;
-  }
+  });
   Json pods = Json::array();
   for (const auto& [node, delegates] : home_uids) {
     if (stop.stop_requested()) break;

@@ -43,7 +43,7 @@ class TargetStats final : public PodStats {
     const Clock& clock;
     kube::Client& target;
     std::function<std::optional<TargetPods::Delegate>(const PodPlace&)> delegate_at;
-    std::function<std::vector<TargetPods::Delegate>()> delegates;
+    std::function<void(const TargetPods::Visit&)> for_each_delegate;
     /// Null when home's pod is gone.
     std::function<json::ObjectPtr(const std::string& home_uid)> home_pod;
   };

@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 #include <algorithm>
+#include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -14,35 +16,72 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-/// What is kept from one document to the next may be this large, and its parser some times that;
-/// larger ones get their own.
-constexpr std::size_t kKeptBytes = 256 * 1024;
+/// A parser and room for a copy of what it parses.
+struct Workbench {
+  dom::parser parser;
+  std::vector<char> copy;
+};
 
-/// One parsed document; at most one that fits what is kept at a time in a thread. The whole
+/// Workbenches from one document to the next: as many as were in use at once, which is few, where
+/// one a thread would be many. What is kept may be for documents of this size; its parser is some
+/// times that. Larger ones get their own.
+class Workbenches {
+ public:
+  static constexpr std::size_t kKeptBytes = 256 * 1024;
+
+  std::unique_ptr<Workbench> take() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!free_.empty()) {
+        auto bench = std::move(free_.back());
+        free_.pop_back();
+        return bench;
+      }
+    }
+    return std::make_unique<Workbench>();
+  }
+  void giveBack(std::unique_ptr<Workbench> bench) {
+    const std::lock_guard lock(mutex_);
+    free_.push_back(std::move(bench));
+  }
+  static Workbenches& instance() {
+    static Workbenches& benches = *new Workbenches;  // threads may outlive main()
+    return benches;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Workbench>> free_;
+};
+
+/// One parsed document. The whole
 /// document is checked (UTF-8, numbers, structure): simdjson's on-demand mode would skip over
 /// damage inside what it does not look at, and that damage would then sit in a cache. Being valid
 /// is also what lets the plain scanner find the raw slices.
 struct Document {
   /// `readable` bytes from the start of `text` on may be read: simdjson reads a little past the end
   /// of what it parses, and takes a copy where it must not.
-  explicit Document(std::string_view text, std::size_t readable = 0) {
-    static thread_local dom::parser kept;
-    static thread_local std::vector<char> copy;
+  explicit Document(std::string_view text, std::size_t readable = 0)
+      : small(text.size() <= Workbenches::kKeptBytes),
+        bench(small ? Workbenches::instance().take() : std::make_unique<Workbench>()) {
     const std::size_t needed = text.size() + simdjson::SIMDJSON_PADDING;
-    const bool small = text.size() <= kKeptBytes;
     const char* bytes = text.data();
     if (readable < needed) {
-      std::vector<char>& target = small ? copy : own_copy;
-      if (target.size() < needed) target.resize(needed);
-      std::copy(text.begin(), text.end(), target.begin());
-      bytes = target.data();
+      if (bench->copy.size() < needed) bench->copy.resize(needed);
+      std::copy(text.begin(), text.end(), bench->copy.begin());
+      bytes = bench->copy.data();
     }
-    error = (small ? kept : own).parse(bytes, text.size(), false).get(root);
+    error = bench->parser.parse(bytes, text.size(), false).get(root);
     if (error == simdjson::SUCCESS && !root.is_object()) error = simdjson::INCORRECT_TYPE;
   }
+  ~Document() {
+    if (small) Workbenches::instance().giveBack(std::move(bench));
+  }
+  Document(const Document&) = delete;
+  Document& operator=(const Document&) = delete;
 
-  std::vector<char> own_copy;
-  dom::parser own;
+  const bool small;
+  std::unique_ptr<Workbench> bench;
   dom::element root;
   simdjson::error_code error;
 };

@@ -3,12 +3,13 @@
 #include <utility>
 
 #include "base/protections.h"
+#include "json/packed.h"
 
 namespace vkb::kube {
 namespace {
 
 struct Change {
-  json::ObjectPtr before, after;
+  json::ObjectPtr before, after;  ///< as they are held
 };
 
 /// A name that passed to another UID is one object gone and another one new: who keys by UID must
@@ -23,8 +24,11 @@ void addChange(std::vector<Change>& changes, json::ObjectPtr before, json::Objec
 }
 
 void tell(const std::vector<Informer::Handler>& handlers, const std::vector<Change>& changes) {
+  if (handlers.empty()) return;
   for (const Change& change : changes) {
-    for (const auto& handler : handlers) handler(change.before, change.after);
+    const json::ObjectPtr before = json::unpacked(change.before);
+    const json::ObjectPtr after = json::unpacked(change.after);
+    for (const auto& handler : handlers) handler(before, after);
   }
 }
 
@@ -68,18 +72,35 @@ bool Informer::isBehind() const {
 }
 
 json::ObjectPtr Informer::get(const std::string& ns, const std::string& name) const {
-  const std::lock_guard lock(mutex_);
-  return by_name_.get({ns, name});
+  std::unique_lock lock(mutex_);
+  const json::ObjectPtr held = by_name_.get({ns, name});
+  lock.unlock();
+  return json::unpacked(held);
 }
 
 json::ObjectPtr Informer::byUid(const std::string& uid) const {
-  const std::lock_guard lock(mutex_);
-  return by_uid_.get({{}, uid});
+  std::unique_lock lock(mutex_);
+  const json::ObjectPtr held = by_uid_.get({{}, uid});
+  lock.unlock();
+  return json::unpacked(held);
 }
 
 std::vector<json::ObjectPtr> Informer::list() const {
+  std::vector<json::ObjectPtr> all;
+  {
+    const std::lock_guard lock(mutex_);
+    all.assign(by_name_.begin(), by_name_.end());
+  }
+  for (json::ObjectPtr& object : all) object = json::unpacked(object);
+  return all;
+}
+
+std::vector<std::string> Informer::uids() const {
   const std::lock_guard lock(mutex_);
-  return {by_name_.begin(), by_name_.end()};
+  std::vector<std::string> all;
+  all.reserve(by_uid_.size());
+  for (const json::ObjectPtr& held : by_uid_) all.push_back(held->uid);
+  return all;
 }
 
 std::size_t Informer::size() const {
@@ -136,8 +157,18 @@ void Informer::replace(std::vector<json::ObjectPtr> items) {
 }
 
 json::ObjectPtr Informer::take(json::ObjectPtr item) {
-  json::ObjectPtr held = byUid(item->uid);
-  return held && held->raw == item->raw ? held : item;
+  std::unique_lock lock(mutex_);
+  const json::ObjectPtr held = by_uid_.get(ByUid::of(*item));
+  lock.unlock();
+  return held && json::unpacked(held)->raw == item->raw ? held : json::packed(item);
+}
+
+/// Where it is still what is held.
+void Informer::packLocked(const json::ObjectPtr& held) {
+  if (by_uid_.get(ByUid::of(*held)) != held || by_name_.get(ByName::of(*held)) != held) return;
+  const json::ObjectPtr small = json::packed(held);
+  by_uid_.put(small);
+  by_name_.put(small);
 }
 
 void Informer::upsert(json::ObjectPtr object) {
@@ -148,6 +179,7 @@ void Informer::upsert(json::ObjectPtr object) {
     json::ObjectPtr before = by_name_.put(object);
     if (before && before->uid != object->uid) by_uid_.erase(ByUid::of(*before));
     by_uid_.put(object);
+    if (const json::ObjectPtr old = recent_.push(object)) packLocked(old);
     addChange(changes, std::move(before), std::move(object));
   }
   tell(handlers_, changes);

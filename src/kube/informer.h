@@ -6,14 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "kube/coming_to_rest.h"
 #include "kube/object_cache.h"
 #include "kube/object_index.h"
 #include "kube/reflector.h"
 
 namespace vkb::kube {
 
-/// A cache of one selection of objects, fed by a reflector, looked up by ns/name or UID.
-/// Thread-safe.
+/// A cache of one selection of objects, fed by a reflector, looked up by ns/name or UID. Holds
+/// objects that nothing new came of packed; what it hands out is whole. Thread-safe.
 class Informer final : public ObjectCache, private ReflectorSink {
  public:
   Informer(Runtime runtime, Client& client, base::Logger& logger, ReflectorOptions options);
@@ -34,6 +35,7 @@ class Informer final : public ObjectCache, private ReflectorSink {
   json::ObjectPtr get(const std::string& ns, const std::string& name) const override;
   json::ObjectPtr byUid(const std::string& uid) const override;
   std::vector<json::ObjectPtr> list() const override;
+  std::vector<std::string> uids() const override;
   std::size_t size() const;
   /// `callback` once the first list is in (at once if it is already).
   void whenSynced(std::function<void()> callback);
@@ -43,10 +45,12 @@ class Informer final : public ObjectCache, private ReflectorSink {
   json::ObjectPtr take(json::ObjectPtr item) override;
   void upsert(json::ObjectPtr object) override;
   void remove(json::ObjectPtr object) override;
+  void packLocked(const json::ObjectPtr& held);
 
   mutable std::mutex mutex_;
-  ObjectIndex<ByName> by_name_;
+  ObjectIndex<ByName> by_name_;  ///< whole or packed, as in by_uid_
   ObjectIndex<ByUid> by_uid_;
+  ComingToRest recent_;
   bool synced_ = false, healthy_ = false, behind_ = false;
   std::vector<std::function<void()>> when_synced_;
   std::vector<Handler> handlers_;

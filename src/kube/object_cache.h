@@ -22,6 +22,8 @@ class ObjectCache {
   virtual json::ObjectPtr get(const std::string& ns, const std::string& name) const = 0;
   virtual json::ObjectPtr byUid(const std::string& uid) const = 0;
   virtual std::vector<json::ObjectPtr> list() const = 0;
+  /// Of all that list() would give; takes a fraction of the memory.
+  virtual std::vector<std::string> uids() const = 0;
   /// List or watch broke and has told nothing since: what is held may be old. Told something, it is
   /// as new as a cache can be.
   virtual bool isBehind() const = 0;

@@ -20,6 +20,11 @@ class SharedCache::View final : public kube::ObjectCache {
     const auto found = by_uid_.find(uid);
     return found == by_uid_.end() ? nullptr : found->second;
   }
+  std::vector<std::string> uids() const override {
+    std::vector<std::string> all;
+    for (const auto& object : list()) all.push_back(object->uid);
+    return all;
+  }
   std::vector<json::ObjectPtr> list() const override {
     const std::lock_guard lock(mutex_);
     std::vector<json::ObjectPtr> result;

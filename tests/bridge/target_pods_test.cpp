@@ -50,6 +50,11 @@ class TargetPodsTest : public ::testing::Test {
     const auto result = pods_.find(home_uid, recorded_uid, place);
     return result ? result->pod->uid + (result->gone ? " gone" : "") : "";
   }
+  std::vector<TargetPods::Delegate> delegates() const {
+    std::vector<TargetPods::Delegate> all;
+    pods_.forEachDelegate([&](const auto& delegate) { all.push_back(delegate); });
+    return all;
+  }
   std::string foreignCpu(const std::string& node = "n") const {
     // What is missing of more than all of them take.
     Resources left{{"cpu", json::Quantity::fromUnits(100)}};
@@ -132,7 +137,7 @@ TEST_F(TargetPodsTest, DelegatesOfAnotherNodeOrHomeAreForeign) {
   list({other_node, other_home});
   EXPECT_EQ(found("h1", ""), "");
   EXPECT_EQ(found("h2", ""), "");
-  EXPECT_THAT(pods_.delegates(), IsEmpty());
+  EXPECT_THAT(delegates(), IsEmpty());
   EXPECT_EQ(foreignCpu(), "2");
 }
 
@@ -200,7 +205,7 @@ TEST_F(TargetPodsTest, OnlyAnOrderlyDeletionIsSeenToGo) {
   EXPECT_FALSE(pods_.find("h1", "d1", "")->gone_seen);
   EXPECT_TRUE(pods_.find("h2", "d2", "")->gone_seen);
   EXPECT_FALSE(pods_.at("work", "a"));
-  EXPECT_THAT(pods_.delegates(), IsEmpty());
+  EXPECT_THAT(delegates(), IsEmpty());
 }
 
 TEST_F(TargetPodsTest, LastWordsAreKeptUntilForgottenAndOnlyOfTheRecordedOne) {
@@ -271,6 +276,61 @@ TEST_F(TargetPodsTest, WhetherLabelsWereReKeyedIsRememberedOverAnEditOfTheNote) 
   EXPECT_EQ(pods_.find("h2", "d2", "")->rekeyed, false);
   see(pod("b", "d2"));
   EXPECT_EQ(pods_.find("h2", "d2", "")->rekeyed, false);
+}
+
+TEST_F(TargetPodsTest, OfManyDelegatesEachIsHandedOutWholeAndItsEndIsSeen) {
+  constexpr int kMany = 700;  // more than are left as they came
+  const auto made = [&](int i) {
+    const std::string n = std::to_string(i);
+    Json one = delegate("p" + n, "d" + n, "h" + n);
+    one["metadata"]["annotations"]["note"] = std::string(2000, 'x');  // worth packing
+    return one;
+  };
+  for (int i = 0; i < kMany; ++i) see(made(i));
+  EXPECT_EQ(delegates().size(), static_cast<std::size_t>(kMany));
+  for (const auto& each : delegates()) {
+    EXPECT_EQ(json::str(*each.pod, {"status", "phase"}), "Running");
+  }
+  EXPECT_EQ(json::str(*pods_.find("h3", "d3", "work/p3")->pod, {"spec", "nodeName"}), "n");
+  EXPECT_EQ(json::str(*pods_.at("work", "p4")->pod, {"metadata", "uid"}), "d4");
+
+  const std::uint64_t version = pods_.versionOf("h5");
+  see(made(5));
+  EXPECT_EQ(pods_.versionOf("h5"), version) << "nothing new";
+
+  Json ending = made(6);
+  ending["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z";
+  loseSight(ending);
+  EXPECT_TRUE(pods_.find("h6", "d6", "work/p6")->gone_seen);
+}
+
+TEST_F(TargetPodsTest, WhatWasPackedAndIsGoneMayComeBack) {
+  Json one = delegate("a", "d1", "h1");
+  one["metadata"]["annotations"]["note"] = std::string(2000, 'x');
+  list({one});
+  list({});
+  EXPECT_EQ(found("h1", "d1"), "d1 gone");
+  std::vector<json::ObjectPtr> again{pods_.take(json::makeObject(one))};
+  pods_.replace(std::move(again));
+  EXPECT_EQ(found("h1", "d1"), "d1");
+  EXPECT_TRUE(pods_.find("h1", "d1", "work/a")->labelled);
+}
+
+TEST_F(TargetPodsTest, AListOfManyDelegatesThatTellsNothingNewIsNoChange) {
+  std::vector<json::ObjectPtr> again;
+  for (int i = 0; i < 700; ++i) {
+    const std::string n = std::to_string(i);
+    Json one = delegate("p" + n, "d" + n, "h" + n);
+    one["metadata"]["annotations"]["note"] = std::string(2000, 'x');
+    see(one);
+    again.push_back(json::makeObject(one));
+  }
+  const std::uint64_t first = pods_.versionOf("h0"), last = pods_.versionOf("h699");
+  for (json::ObjectPtr& item : again) item = pods_.take(item);
+  pods_.replace(std::move(again));
+  EXPECT_EQ(pods_.versionOf("h0"), first);
+  EXPECT_EQ(pods_.versionOf("h699"), last);
+  EXPECT_EQ(found("h0", "d0", "work/p0"), "d0");
 }
 
 }  // namespace

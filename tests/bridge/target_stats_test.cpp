@@ -70,7 +70,7 @@ class TargetStatsTest : public ::testing::Test {
            if (place.ns != "vkb-work" || place.name != "web-1") return std::nullopt;
            return delegate_;
          },
-         .delegates = [this] { return std::vector{delegate_}; },
+         .for_each_delegate = [this](const auto& visit) { visit(delegate_); },
          .home_pod =
              [this](const std::string& uid) {
                return uid == "h1" ? home_pod_ : json::ObjectPtr();

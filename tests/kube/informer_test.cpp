@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "json/json.h"
 #include "support/fake_cluster.h"
 
 namespace vkb::kube {
@@ -128,13 +129,14 @@ TEST_F(InformerTest, AWatchThatBrokeIsBehindUntilItTellsSomething) {
   EXPECT_FALSE(informer->isBehind());
 }
 
-TEST_F(InformerTest, ARelistKeepsTheObjectsThatAreTheSame) {
+TEST_F(InformerTest, ARelistTellsNothingOfObjectsThatAreTheSame) {
   addPod("stays");
   addPod("goes");
   const auto informer = make();
   informer->start();
   runtime_.settle();
   const json::ObjectPtr before = informer->get("default", "stays");
+  calls_.clear();
   cluster_.setDown(true);
   runtime_.settle();
   removePod("goes");
@@ -142,7 +144,8 @@ TEST_F(InformerTest, ARelistKeepsTheObjectsThatAreTheSame) {
   cluster_.setDown(false);
   runtime_.advance(1min);
   EXPECT_EQ(informer->size(), 1u);
-  EXPECT_EQ(informer->get("default", "stays"), before);
+  EXPECT_EQ(informer->get("default", "stays")->raw, before->raw);
+  EXPECT_THAT(calls_, ElementsAre("-default/goes"));
 }
 
 TEST_F(InformerTest, AnOldVersionsNumberWithOtherContentIsAChange) {
@@ -213,6 +216,61 @@ TEST_F(InformerTest, StopFromWithinAHandlerIsNoDeadlock) {
   addPod("b");
   runtime_.advance(1h);
   EXPECT_THAT(calls_, ElementsAre("+default/a"));
+}
+
+/// More than the cache leaves as they came, and each large enough.
+constexpr int kMany = 700;
+Json manyLabels(int i) {
+  Json labels{{"app", std::to_string(i)}};
+  for (int k = 0; k < 30; ++k) labels["label-" + std::to_string(k)] = "value of some length";
+  return labels;
+}
+
+TEST_F(InformerTest, OfManyObjectsEachIsHandedOutWhole) {
+  const auto informer = make();
+  informer->start();
+  runtime_.settle();
+  for (int i = 0; i < kMany; ++i) addPod("p" + std::to_string(i), manyLabels(i));
+  runtime_.settle();
+  ASSERT_EQ(informer->size(), static_cast<std::size_t>(kMany));
+  EXPECT_EQ(informer->uids().size(), static_cast<std::size_t>(kMany));
+  for (const json::ObjectPtr& pod : informer->list()) {
+    EXPECT_EQ("p" + json::str(pod->parse(), {"metadata", "labels", "app"}), pod->name);
+    EXPECT_EQ(informer->byUid(pod->uid)->raw, pod->raw);
+    EXPECT_EQ(informer->get("default", pod->name)->raw, pod->raw);
+  }
+}
+
+TEST_F(InformerTest, OfAnOldObjectTheVersionBeforeIsToldWhole) {
+  for (int i = 0; i < kMany; ++i) addPod("p" + std::to_string(i), manyLabels(i));
+  const auto informer = make();
+  std::string before_it, after_it;
+  informer->addHandler([&](const json::ObjectPtr& before, const json::ObjectPtr& after) {
+    if (!before || !after) return;
+    before_it = json::str(before->parse(), {"metadata", "labels", "app"});
+    after_it = json::str(after->parse(), {"status", "podIP"});
+  });
+  informer->start();
+  runtime_.settle();
+  cluster_.setPodStatus("default", "p3", {{"podIP", "10.0.0.3"}});
+  runtime_.settle();
+  EXPECT_EQ(before_it, "3");
+  EXPECT_EQ(after_it, "10.0.0.3");
+}
+
+TEST_F(InformerTest, AListOfManyThatTellsNothingNewIsNoChange) {
+  for (int i = 0; i < kMany; ++i) addPod("p" + std::to_string(i), manyLabels(i));
+  const auto informer = make();
+  informer->start();
+  runtime_.settle();
+  calls_.clear();
+  cluster_.setDown(true);
+  runtime_.settle();
+  cluster_.compact();
+  cluster_.setDown(false);
+  runtime_.advance(1min);
+  EXPECT_THAT(calls_, IsEmpty());
+  EXPECT_EQ(informer->size(), static_cast<std::size_t>(kMany));
 }
 
 }  // namespace
