@@ -15,7 +15,7 @@
 namespace vkb::kubelet {
 namespace {
 
-constexpr std::chrono::seconds kTlsInterval{10};
+constexpr std::chrono::seconds kTlsInterval{60};
 /// Accepted in one turn: the sessions under way have theirs in between.
 constexpr int kAcceptsPerTurn = 64;
 

@@ -80,10 +80,9 @@ tl::expected<HttpResponse, ExchangeFailure> HttpConnection::exchange(
 IoResult HttpConnection::fill(Deadline deadline) {
   // Where data never runs out, poll(2) is never asked.
   if (std::chrono::steady_clock::now() > deadline) return {.state = IoState::kTimeout};
-  const std::size_t before = input_.size();
-  input_.resize(before + kReadBytes);
-  IoResult result = socket_->readSome(input_.data() + before, kReadBytes, deadline);
-  input_.resize(before + (result.ok() ? result.bytes : 0));
+  char bytes[kReadBytes];  // most reads bring a fraction of it: nothing is filled with zeros
+  IoResult result = socket_->readSome(bytes, sizeof bytes, deadline);
+  if (result.ok()) input_.append(bytes, result.bytes);
   return result;
 }
 

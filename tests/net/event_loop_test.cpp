@@ -87,7 +87,8 @@ TEST_F(EventLoopTest, WhoWasTakenOutByAnotherInTheSameRoundIsNotCalled) {
 
 TEST_F(EventLoopTest, TasksRunInTheirOrderAndTicksCome) {
   std::string order;
-  // From the loop itself: posted from here, the loop could run the second before the third is there.
+  // From the loop itself: posted from here, the loop could run the second before the third is
+  // there.
   onLoop([&] {
     loop_.post([&] { order += "a"; });
     loop_.post([&] { loop_.post([&] { order += "c"; }); });
