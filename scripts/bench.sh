@@ -2,10 +2,11 @@
 # Measures the bridge between two real API servers, beside what this machine can do without one, and prints each figure
 # beside its target. Exits 1 when a target is missed. Brings everything up and takes it down again; needs root.
 #
-# Usage: bench.sh [--quick] [--pods N,…] [--targets T] [--rtt MS] [--big N] [--rounds N] [--only PHASE,…] [--json FILE]
+# Usage: bench.sh [--quick] [--pods N,…] [--targets T] [--rtt MS] [--rate N] [--big N] [--rounds N] [--only PHASE,…] [--json FILE]
 #   --pods N,…     loads of so many pods (1000,5000); the first one is also that of the phases requests and rtt
 #   --targets T    idle targets, served from memory over TLS (50)
 #   --rtt MS       round trip of the relay to the target (100)
+#   --rate N       pods a second of the phase steady (100)
 #   --big N        running pods for memory, idle cost and restart (10000)
 #   --rounds N     rounds of each load and restart; medians count (3)
 #   --only PHASE,… of: requests life steady rtt big targets
@@ -21,7 +22,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-pods=1000,5000 targets=50 rtt=100 big=10000 rounds=3 only=requests,life,steady,rtt,big,targets json='' foreign=5000
+pods=1000,5000 targets=50 rtt=100 rate=100 big=10000 rounds=3 only=requests,life,steady,rtt,big,targets json='' foreign=5000
 steady_seconds=20 idle_seconds=60 unmeasured=''
 [[ " $* " != *" --help "* && " $* " != *" -h "* ]] || print_help
 need_root "$@"
@@ -31,6 +32,7 @@ while (($#)); do
     --pods) pods=${2:?} && shift 2 ;;
     --targets) targets=${2:?} && shift 2 ;;
     --rtt) rtt=${2:?} && shift 2 ;;
+    --rate) rate=${2:?} && shift 2 ;;
     --big) big=${2:?} && shift 2 ;;
     --rounds) rounds=${2:?} && shift 2 ;;
     --only) only=${2:?} && shift 2 ;;
@@ -38,7 +40,7 @@ while (($#)); do
     *) usage_error "unknown argument $1" ;;
   esac
 done
-for number in ${pods//,/ } "$targets" "$rtt" "$big" "$rounds"; do
+for number in ${pods//,/ } "$targets" "$rtt" "$rate" "$big" "$rounds"; do
   [[ $number =~ ^[1-9][0-9]*$ ]] || usage_error "$number is not a whole number"
 done
 for phase in ${only//,/ }; do

@@ -34,6 +34,7 @@ constexpr std::array kKinds{
     Kind{"deleted_ratio", "# pods, all deleted, to the pair floor", "×", 2, Wanted::kAtMost, 1.35},
     Kind{"cpu_pod", "# pods, CPU of vk-bridge a pod life", "ms", 2, Wanted::kAtMost, 3},
     Kind{"servers_pod", "# pods, CPU of both API servers and etcds a pod life", "ms", 1},
+    Kind{"cpu_share", "# pods, CPU of vk-bridge, to that of API servers and etcds", "%", 1},
     Kind{"floor_servers_pod", "# pods, the same without a bridge (pair floor)", "ms", 1},
     Kind{"busy", "# pods, both cores busy until all Ready", "%"},
     Kind{"floor_busy", "# pods, the same without a bridge (pair floor)", "%"},

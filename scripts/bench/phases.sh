@@ -45,7 +45,7 @@ plain() {
 }
 
 round_of_life() {
-  local n=$1 cpu servers ticks made gone ready deleted
+  local n=$1 cpu servers ticks made gone ready deleted own
   plain direct "$n" --kubeconfig "$target_config"
   begin "$logs/home-nodes.log" "$build/vk-mock-node" --kubeconfig "$home_config" --nodes 4 --name-prefix floor \
     --concurrency 16 --remove-nodes-at-exit
@@ -64,9 +64,12 @@ round_of_life() {
   figure "busy:$n" "$(busy_between "$ticks" "$(machine_ticks)")"
   sleep 2
   gone=$(bridged --pods "$n" --only remove)
-  figure "cpu_pod:$n" "$(calc "1000 * ($(cpu_of "$bridge") - $cpu) / $n")"
+  own=$(calc "1000 * ($(cpu_of "$bridge") - $cpu) / $n")
   # shellcheck disable=SC2046
-  figure "servers_pod:$n" "$(calc "1000 * ($(cpu_of $(server_pids)) - $servers) / $n")"
+  servers=$(calc "1000 * ($(cpu_of $(server_pids)) - $servers) / $n")
+  figure "cpu_pod:$n" "$own"
+  figure "servers_pod:$n" "$servers"
+  figure "cpu_share:$n" "$(calc "100 * $own / $servers")"
   bridge_down
   ready=$(field ready_s "$made") deleted=$(field deleted_s "$gone")
   figure "bridge_ready:$n" "$ready"
@@ -88,14 +91,14 @@ phase_life() {
 
 # How long an event waits before what it asks for is on its way, at a load that leaves the machine time.
 phase_steady() {
-  local rate=100 step key p
-  section "100 pods a second for $steady_seconds s"
+  local step key p
+  section "$rate pods a second for $steady_seconds s"
   bridge_up
   bridged --pods 20 >/dev/null
   scrape "$work/before"
   home_kubectl get --raw /metrics >"$work/home-before"
   target_kubectl get --raw /metrics >"$work/target-before"
-  bridged --rate $rate --pods $((rate * steady_seconds)) --only make >/dev/null
+  bridged --rate "$rate" --pods $((rate * steady_seconds)) --only make >/dev/null
   scrape "$work/after"
   home_kubectl get --raw /metrics >"$work/home-after"
   target_kubectl get --raw /metrics >"$work/target-after"
