@@ -11,6 +11,7 @@
 #include "load/bystanders.h"
 #include "load/fake_targets.h"
 #include "load/life.h"
+#include "load/lists.h"
 #include "load/relayed.h"
 #include "load/report.h"
 #include "load/statistics.h"
@@ -24,6 +25,7 @@ struct Arguments {
   std::string only;
   BystanderOptions bystanders;
   FakeTargetOptions fake_targets;
+  ListsOptions lists;
   std::string kubeconfig, out, address, before, after, name, agent, from, to, log, figures;
   std::vector<std::string> labels;
   std::int64_t rtt_ms = 100;
@@ -142,6 +144,11 @@ int app(int argc, char** argv) {
   relay->add_option("--out", arguments.out, "the kubeconfig that leads over the line")->required();
   relay->add_option("--rtt", arguments.rtt_ms, "round trip in ms");
 
+  CLI::App* lists = parser.add_subcommand("lists", "Read what a bridge lists when it starts");
+  lists->add_option("--kubeconfig", arguments.lists.kubeconfig, "home's")->required();
+  lists->add_option("--node", arguments.lists.node, "home's pods bound to it")->required();
+  lists->add_option("--second", arguments.lists.second_kubeconfig, "the target's")->required();
+
   CLI::App* scrape = parser.add_subcommand("scrape", "Print /metrics of a program");
   scrape->add_option("ADDRESS", arguments.address, "host:port")->required();
 
@@ -181,6 +188,8 @@ int app(int argc, char** argv) {
   } else if (*relay) {
     done =
         runRelay(arguments.kubeconfig, arguments.out, std::chrono::milliseconds(arguments.rtt_ms));
+  } else if (*lists) {
+    done = runLists(arguments.lists);
   } else if (*scrape) {
     done = printScrape(arguments);
   } else if (*difference) {

@@ -60,6 +60,7 @@ constexpr std::array kKinds{
     Kind{"idle_requests", "idle with # pods, foreign churn: own requests", "/s", 2, Wanted::kAtMost,
          1},
     Kind{"restart", "restart with # pods → converged", "s", 2, Wanted::kAtMost, 5},
+    Kind{"restart_floor", "the API servers alone, to send the same # and foreign pods", "s", 2},
     Kind{"restart_writes", "restart with # pods: writes to pods, events, dependencies", "", 0,
          Wanted::kAtMost, 0},
     Kind{"restart_rss", "restart with # pods: RSS, peak", "MB", 1},

@@ -180,6 +180,7 @@ restart_big() {
   section "Restart with $big running pods, $1 of $rounds"
   bridge_down
   sleep 2
+  figure "restart_floor:$big" "$(field listed_s "$(load lists --kubeconfig "$home_config" --node bench --second "$target_config")")"
   writes=$(writes_so_far)
   began=$(now)
   begin "$logs/bridge.log" "$build/vk-bridge" run --home-kubeconfig "$home_config" --state-dir "$work/state" --listen "$listen" \
