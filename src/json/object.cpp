@@ -22,12 +22,12 @@ struct Workbench {
   std::vector<char> copy;
 };
 
-/// Workbenches from one document to the next: as many as were in use at once, which is few, where
-/// one a thread would be many. What is kept may be for documents of this size; its parser is some
-/// times that. Larger ones get their own.
+/// Workbenches from one document to the next: a few, where one a thread would be many. What is kept
+/// may be for documents of this size; its parser is some times that. Larger ones get their own.
 class Workbenches {
  public:
   static constexpr std::size_t kKeptBytes = 256 * 1024;
+  static constexpr std::size_t kMost = 4;
 
   std::unique_ptr<Workbench> take() {
     {
@@ -42,7 +42,7 @@ class Workbenches {
   }
   void giveBack(std::unique_ptr<Workbench> bench) {
     const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(bench));
+    if (free_.size() < kMost) free_.push_back(std::move(bench));
   }
   static Workbenches& instance() {
     static Workbenches& benches = *new Workbenches;  // threads may outlive main()
