@@ -1,7 +1,5 @@
 #include "cli/app.h"
 
-#include <pthread.h>
-
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
@@ -226,18 +224,6 @@ int fail(const Status& status, int code) {
   return code;
 }
 
-/// Of every thread from here on: below the size of a huge page. Where the kernel gives those by
-/// itself (Debian's default), each of some hundred threads would hold one otherwise: 2 MB instead
-/// of what it uses.
-void useSmallStacks() {
-  constexpr std::size_t kStackBytes = 1536u << 10;
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kStackBytes);
-  pthread_setattr_default_np(&attributes);
-  pthread_attr_destroy(&attributes);
-}
-
 /// Before any thread exists: `run` waits for these itself, and every thread inherits the mask.
 void blockSignals() {
   sigset_t signals;
@@ -342,10 +328,7 @@ int app(int argc, char** argv) {
     return fail(invalid("explain takes NAMESPACE/POD, or -f FILE --cluster NAME").value(), kUsage);
   }
 
-  if (*run_command) {
-    blockSignals();
-    useSmallStacks();
-  }
+  if (*run_command) blockSignals();
   Session session(arguments.common);
   Result<void> done;
   if (*join_command) {
