@@ -168,7 +168,7 @@ json::ObjectPtr TargetPods::take(json::ObjectPtr item) {
   json::ObjectPtr small = slim(std::move(item));
   std::lock_guard lock(mutex_);
   const auto held = delegates_.find(small->uid);
-  const bool same = held != delegates_.end() && json::unpacked(held->second.pod)->raw == small->raw;
+  const bool same = held != delegates_.end() && json::isSame(held->second.pod, small);
   return same ? held->second.pod : json::packed(small);
 }
 
@@ -230,9 +230,8 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& item) {
   const bool ours_by_uid = known != delegates_.end() || recorded != recorded_.end();
   // A list that tells nothing new, of many thousands perhaps.
   const bool there = known != delegates_.end() && !known->second.gone;
-  if (there && known->second.pod == item) return "";
-  const json::ObjectPtr object = json::unpacked(item);  // take() may have given what is held
-  if (there && json::unpacked(known->second.pod)->raw == object->raw) return "";
+  if (there && json::isSame(known->second.pod, item)) return "";
+  const json::ObjectPtr object = json::unpacked(item);
   // Most pods of a target are not ours: the label's name is looked for before a DOM is made.
   const bool may_be_labelled = object->raw.find(kLabelHomeUid) != std::string::npos;
   Json pod;

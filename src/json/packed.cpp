@@ -2,6 +2,8 @@
 
 #include <lz4.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -38,6 +40,11 @@ class Dictionaries {
     if (texts_.size() == kMost || text.size() > kMaxBytes) return;
     texts_.push_back(std::make_unique<const std::string>(text));
   }
+  /// What comes next is often of the same kind.
+  std::size_t lastUsed() const { return last_used_; }
+  void noteUse(std::size_t number) {
+    if (number != kNoDictionary) last_used_ = number;
+  }
   static Dictionaries& instance() {
     static Dictionaries& dictionaries = *new Dictionaries;  // as long as anything is packed
     return dictionaries;
@@ -46,6 +53,7 @@ class Dictionaries {
  private:
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<const std::string>> texts_;
+  std::atomic<std::size_t> last_used_ = 0;
 };
 
 bool isPacked(const Object& object) { return object.raw.size() > kHead && object.raw[0] == kMark; }
@@ -60,16 +68,41 @@ ObjectPtr withBytes(const Object& object, std::string bytes) {
   return other;
 }
 
-/// 0: not into as little as `room`.
-std::size_t compress(const std::string& raw, std::string_view dictionary, std::string& out,
-                     std::size_t room) {
-  static thread_local LZ4_stream_t stream;
+/// As `raw` becomes with that dictionary; empty: it takes no fewer bytes than `room`.
+std::string compressed(const std::string& raw, std::string_view dictionary, std::size_t room) {
+  LZ4_stream_t stream;
   LZ4_initStream(&stream, sizeof stream);
   LZ4_loadDict(&stream, dictionary.data(), static_cast<int>(dictionary.size()));
-  out.resize(room);
+  std::string bytes(room, '\0');
   const int size = LZ4_compress_fast_continue(
-      &stream, raw.data(), out.data(), static_cast<int>(raw.size()), static_cast<int>(room), 1);
-  return size > 0 ? static_cast<std::size_t>(size) : 0;
+      &stream, raw.data(), bytes.data(), static_cast<int>(raw.size()), static_cast<int>(room), 1);
+  bytes.resize(static_cast<std::size_t>(std::max(size, 0)));
+  return bytes;
+}
+
+struct Packing {
+  std::size_t dictionary = kNoDictionary;
+  std::string bytes;  ///< empty: nothing was saved
+};
+
+/// The first that is good, else the best.
+Packing packingOf(const std::string& raw) {
+  Dictionaries& dictionaries = Dictionaries::instance();
+  const std::size_t good = raw.size() / 4, last = dictionaries.lastUsed();
+  Packing best;
+  const auto isGood = [&](std::size_t number) {
+    const std::string_view dictionary = dictionaries.get(number);
+    const std::size_t room = best.bytes.empty() ? raw.size() - kHead : best.bytes.size() - 1;
+    std::string bytes = compressed(raw, dictionary, room);
+    if (!bytes.empty()) best = {dictionary.empty() ? kNoDictionary : number, std::move(bytes)};
+    return !best.bytes.empty() && best.bytes.size() <= good;
+  };
+  if (isGood(last)) return best;
+  for (std::size_t i = 0; !dictionaries.get(i).empty(); ++i) {
+    if (i != last && isGood(i)) return best;
+  }
+  dictionaries.add(raw);
+  return best;
 }
 
 }  // namespace
@@ -77,33 +110,15 @@ std::size_t compress(const std::string& raw, std::string_view dictionary, std::s
 ObjectPtr packed(const ObjectPtr& object) {
   const std::string& raw = object->raw;
   if (isPacked(*object) || raw.size() < kWorthIt || raw.size() > LZ4_MAX_INPUT_SIZE) return object;
-  Dictionaries& dictionaries = Dictionaries::instance();
-  static thread_local std::string best, tried;
-  static thread_local std::size_t last_used = 0;  // what comes next is often of the same kind
-  const std::size_t good = raw.size() / 4;
-  std::size_t size = raw.size() - kHead, used = 0;  // what does not shrink stays as it is
-  bool shrinks = false;
-  for (std::size_t i = 0; i <= Dictionaries::kMost; ++i) {
-    const std::size_t number = i == 0 ? last_used : i - 1;
-    const std::string_view dictionary = dictionaries.get(number);
-    if (i > 0 && dictionary.empty()) break;
-    const std::size_t fewer = compress(raw, dictionary, tried, size);
-    if (fewer == 0) continue;
-    shrinks = true;
-    best.swap(tried);
-    size = fewer;
-    used = dictionary.empty() ? kNoDictionary : number;
-    if (size <= good) break;
-  }
-  if (!shrinks || size > good) dictionaries.add(raw);
-  if (!shrinks) return object;
-  if (used != kNoDictionary) last_used = used;
-  const auto before = static_cast<std::uint32_t>(raw.size());
-  std::string bytes(kHead + size, kMark);
-  bytes[1] = static_cast<char>(used);
-  std::memcpy(bytes.data() + 2, &before, sizeof before);
-  std::memcpy(bytes.data() + kHead, best.data(), size);
-  return withBytes(*object, std::move(bytes));
+  const Packing packing = packingOf(raw);
+  if (packing.bytes.empty()) return object;
+  Dictionaries::instance().noteUse(packing.dictionary);
+  const auto size = static_cast<std::uint32_t>(raw.size());
+  std::string bytes(kHead, kMark);
+  bytes[1] = static_cast<char>(packing.dictionary);
+  std::memcpy(bytes.data() + 2, &size, sizeof size);
+  bytes.reserve(kHead + packing.bytes.size());
+  return withBytes(*object, bytes += packing.bytes);
 }
 
 ObjectPtr unpacked(const ObjectPtr& object) {
@@ -119,6 +134,12 @@ ObjectPtr unpacked(const ObjectPtr& object) {
       static_cast<int>(size), dictionary.data(), static_cast<int>(dictionary.size()));
   VKB_CHECK(read >= 0 && static_cast<std::uint32_t>(read) == size, "a packed object is damaged");
   return withBytes(*object, std::move(bytes));
+}
+
+bool isSame(const ObjectPtr& held, const ObjectPtr& other) {
+  if (held == other) return true;
+  return held->resource_version == other->resource_version &&
+         unpacked(held)->raw == unpacked(other)->raw;
 }
 
 }  // namespace vkb::json

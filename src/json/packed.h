@@ -14,4 +14,7 @@ ObjectPtr packed(const ObjectPtr& object);
 /// The object that packed() was given; any other one as it is. Null stays null.
 ObjectPtr unpacked(const ObjectPtr& object);
 
+/// Are they the same bytes, packed or not? Unpacks nothing where the versions differ already.
+bool isSame(const ObjectPtr& held, const ObjectPtr& other);
+
 }  // namespace vkb::json

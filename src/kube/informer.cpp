@@ -160,7 +160,7 @@ json::ObjectPtr Informer::take(json::ObjectPtr item) {
   std::unique_lock lock(mutex_);
   const json::ObjectPtr held = by_uid_.get(ByUid::of(*item));
   lock.unlock();
-  return held && json::unpacked(held)->raw == item->raw ? held : json::packed(item);
+  return held && json::isSame(held, item) ? held : json::packed(item);
 }
 
 /// Where it is still what is held.

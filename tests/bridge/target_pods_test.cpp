@@ -292,6 +292,7 @@ TEST_F(TargetPodsTest, OfManyDelegatesEachIsHandedOutWholeAndItsEndIsSeen) {
     EXPECT_EQ(json::str(*each.pod, {"status", "phase"}), "Running");
   }
   EXPECT_EQ(json::str(*pods_.find("h3", "d3", "work/p3")->pod, {"spec", "nodeName"}), "n");
+  EXPECT_NE(pods_.at("work", "p4")->pod, pods_.at("work", "p4")->pod) << "is not held packed";
   EXPECT_EQ(json::str(*pods_.at("work", "p4")->pod, {"metadata", "uid"}), "d4");
 
   const std::uint64_t version = pods_.versionOf("h5");

@@ -90,6 +90,16 @@ TEST(Packed, TwiceIsAsOnce) {
   EXPECT_EQ(packed(small), small);
 }
 
+TEST(Packed, WhatIsSameIsSeenThroughThePacking) {
+  const ObjectPtr pod = podWithVariables(100), equal = podWithVariables(100);
+  EXPECT_TRUE(isSame(packed(pod), equal));
+  EXPECT_TRUE(isSame(pod, packed(equal)));
+  EXPECT_FALSE(isSame(packed(pod), podWithVariables(99))) << "of the same version";
+  Json newer = pod->parse();
+  newer["metadata"]["resourceVersion"] = "18";
+  EXPECT_FALSE(isSame(packed(pod), makeObject(newer)));
+}
+
 TEST(Packed, NothingStaysNothing) { EXPECT_EQ(unpacked(nullptr), nullptr); }
 
 TEST(Packed, LargeObjectsComeBackToo) {

@@ -36,6 +36,16 @@ class InformerTest : public ::testing::Test {
         });
     return informer;
   }
+  /// The server is away for a while, and what happened meanwhile is told by a list.
+  void relistAfter(const std::function<void()>& change) {
+    calls_.clear();
+    cluster_.setDown(true);
+    runtime_.settle();
+    change();
+    cluster_.compact();
+    cluster_.setDown(false);
+    runtime_.advance(1min);
+  }
   void addPod(const std::string& name, const Json& labels = Json::object()) {
     cluster_.addPod({{"metadata", {{"name", name}, {"labels", labels}}}});
   }
@@ -136,13 +146,7 @@ TEST_F(InformerTest, ARelistTellsNothingOfObjectsThatAreTheSame) {
   informer->start();
   runtime_.settle();
   const json::ObjectPtr before = informer->get("default", "stays");
-  calls_.clear();
-  cluster_.setDown(true);
-  runtime_.settle();
-  removePod("goes");
-  cluster_.compact();
-  cluster_.setDown(false);
-  runtime_.advance(1min);
+  relistAfter([&] { removePod("goes"); });
   EXPECT_EQ(informer->size(), 1u);
   EXPECT_EQ(informer->get("default", "stays")->raw, before->raw);
   EXPECT_THAT(calls_, ElementsAre("-default/goes"));
@@ -181,14 +185,10 @@ TEST_F(InformerTest, ANameThatPassedToAnotherUidIsOneGoneAndOneNew) {
   informer->start();
   runtime_.settle();
   const std::string old_uid = informer->get("default", "a")->uid;
-  calls_.clear();
-  cluster_.setDown(true);
-  runtime_.settle();
-  removePod("a");
-  addPod("a");
-  cluster_.compact();
-  cluster_.setDown(false);
-  runtime_.advance(1min);
+  relistAfter([&] {
+    removePod("a");
+    addPod("a");
+  });
   EXPECT_THAT(calls_, ElementsAre("-default/a", "+default/a"));
   EXPECT_FALSE(informer->byUid(old_uid));
   EXPECT_TRUE(informer->byUid(informer->get("default", "a")->uid));
@@ -234,6 +234,7 @@ TEST_F(InformerTest, OfManyObjectsEachIsHandedOutWhole) {
   runtime_.settle();
   ASSERT_EQ(informer->size(), static_cast<std::size_t>(kMany));
   EXPECT_EQ(informer->uids().size(), static_cast<std::size_t>(kMany));
+  EXPECT_NE(informer->get("default", "p0"), informer->get("default", "p0")) << "is not held packed";
   for (const json::ObjectPtr& pod : informer->list()) {
     EXPECT_EQ("p" + json::str(pod->parse(), {"metadata", "labels", "app"}), pod->name);
     EXPECT_EQ(informer->byUid(pod->uid)->raw, pod->raw);
@@ -263,12 +264,7 @@ TEST_F(InformerTest, AListOfManyThatTellsNothingNewIsNoChange) {
   const auto informer = make();
   informer->start();
   runtime_.settle();
-  calls_.clear();
-  cluster_.setDown(true);
-  runtime_.settle();
-  cluster_.compact();
-  cluster_.setDown(false);
-  runtime_.advance(1min);
+  relistAfter([] {});
   EXPECT_THAT(calls_, IsEmpty());
   EXPECT_EQ(informer->size(), static_cast<std::size_t>(kMany));
 }
