@@ -12,12 +12,11 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/thread_group.h"
 
 namespace vkb::base {
 
-/// Shared by the owner and every pool thread: a thread that ends by itself after idling may outlive
-/// the owner's interest in it, never the state it locks.
-struct ThreadPoolExecutor::Impl : std::enable_shared_from_this<ThreadPoolExecutor::Impl> {
+struct ThreadPoolExecutor::Impl {
   explicit Impl(std::size_t max) : max_threads(max) {}
 
   /// A thread that waits for work. Shared: whoever wakes it does so without the lock, when it may
@@ -30,7 +29,7 @@ struct ThreadPoolExecutor::Impl : std::enable_shared_from_this<ThreadPoolExecuto
 
   const std::size_t max_threads;
   std::mutex mutex;
-  std::condition_variable timer_change, ended;
+  std::condition_variable timer_change;
   std::deque<Task> ready;
   /// The last one to come is the first to go: its caches are warm, and those that are too many are
   /// not needed for so long that they end.
@@ -44,6 +43,7 @@ struct ThreadPoolExecutor::Impl : std::enable_shared_from_this<ThreadPoolExecuto
   std::unordered_map<TimerId, TimePoint> timer_times;
   TimerId next_timer = 1;
   std::thread timer_thread;
+  ThreadGroup pool;
 
   /// Not when stopping. Returns whom to wake once the lock is released: on waking, a thread wants
   /// that first.
@@ -64,7 +64,7 @@ struct ThreadPoolExecutor::Impl : std::enable_shared_from_this<ThreadPoolExecuto
   /// A machine out of threads slows us down, no more: those there are take the task.
   void startThreadLocked() {
     try {
-      std::thread([self = shared_from_this()] { self->serve(); }).detach();
+      pool.start([this] { serve(); });
       ++threads;
       ++coming;
     } catch (const std::system_error&) {
@@ -88,7 +88,6 @@ struct ThreadPoolExecutor::Impl : std::enable_shared_from_this<ThreadPoolExecuto
       }
     } while (waitForWork(lock, self));
     --threads;
-    ended.notify_all();
   }
 
   /// False: there was none for long, or there will be none.
@@ -127,7 +126,7 @@ struct ThreadPoolExecutor::Impl : std::enable_shared_from_this<ThreadPoolExecuto
 };
 
 ThreadPoolExecutor::ThreadPoolExecutor(std::size_t max_threads)
-    : impl_(std::make_shared<Impl>(max_threads)) {
+    : impl_(std::make_unique<Impl>(max_threads)) {
   VKB_CHECK(max_threads > 0, "an executor needs a thread");
   impl_->timer_thread = std::thread([impl = impl_.get()] { impl->runTimers(); });
 }
@@ -169,15 +168,15 @@ void ThreadPoolExecutor::stop() {
   std::deque<Task> dropped;
   std::map<Impl::TimerKey, Task> dropped_timers;
   {
-    std::unique_lock lock(impl_->mutex);
+    const std::lock_guard lock(impl_->mutex);
     impl_->stopping = true;
     dropped.swap(impl_->ready);  // destroyed without the lock: their captures may be anything
     dropped_timers.swap(impl_->timers);
     impl_->timer_times.clear();
     for (const auto& idler : impl_->idle) idler->wake.notify_one();
     impl_->timer_change.notify_all();
-    impl_->ended.wait(lock, [this] { return impl_->threads == 0; });
   }
+  impl_->pool.join();
   if (impl_->timer_thread.joinable()) impl_->timer_thread.join();
 }
 

@@ -24,7 +24,7 @@ class ThreadPoolExecutor final : public Executor {
 
  private:
   struct Impl;
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace vkb::base

@@ -13,10 +13,11 @@ namespace {
 constexpr std::chrono::seconds kRetry{5};
 constexpr int kPortsTried = 1000;
 
-std::uint16_t portIn(const Result<std::optional<std::string>>& text) {
-  if (!text || !*text) return 0;
+/// 0: none, or nothing that is one.
+std::uint16_t portIn(const std::optional<std::string>& text) {
+  if (!text) return 0;
   unsigned port = 0;
-  std::from_chars((*text)->data(), (*text)->data() + (*text)->size(), port);
+  std::from_chars(text->data(), text->data() + text->size(), port);
   return port <= 65535 ? static_cast<std::uint16_t>(port) : 0;
 }
 
@@ -73,13 +74,15 @@ struct ClusterKubelet::Impl : std::enable_shared_from_this<Impl> {
     return served;
   }
 
-  std::set<std::uint16_t> portsOfOthers() const {
-    std::set<std::uint16_t> ports;
+  Result<std::set<std::uint16_t>> portsOfOthers() const {
     const auto clusters = deps.folder.clusters();
-    if (!clusters) return ports;
+    if (!clusters) return failure(clusters.error());
+    std::set<std::uint16_t> ports;
     for (const state::ClusterConfig& other : *clusters) {
       if (other.name == node) continue;
-      ports.insert(portIn(deps.folder.readNodeFile(other.name, state::StateFolder::kKubeletPort)));
+      const auto recorded = deps.folder.readNodeFile(other.name, state::StateFolder::kKubeletPort);
+      if (!recorded) return failure(recorded.error());
+      ports.insert(portIn(*recorded));
     }
     return ports;
   }
@@ -87,9 +90,10 @@ struct ClusterKubelet::Impl : std::enable_shared_from_this<Impl> {
   /// The first port that nobody has, nor had.
   Result<std::unique_ptr<kubelet::Server>> serveAtNewPort() {
     const auto taken = portsOfOthers();
+    if (!taken) return failure(taken.error());
     for (int port = options.port_base; port < options.port_base + kPortsTried && port <= 65535;
          ++port) {
-      if (taken.contains(static_cast<std::uint16_t>(port))) continue;
+      if (taken->contains(static_cast<std::uint16_t>(port))) continue;
       auto served = serveAt(static_cast<std::uint16_t>(port));
       if (!served && served.error().reason == net::kReasonAddressInUse) continue;
       if (!served) return served;
@@ -102,10 +106,15 @@ struct ClusterKubelet::Impl : std::enable_shared_from_this<Impl> {
                    " on; choose another range with --kubelet-port-base");
   }
 
-  void serve() {
+  Result<std::unique_ptr<kubelet::Server>> serveAtItsPort() {
     const auto recorded = deps.folder.readNodeFile(node, state::StateFolder::kKubeletPort);
-    const std::uint16_t port = portIn(recorded);
-    auto served = port == 0 ? serveAtNewPort() : serveAt(port);
+    if (!recorded) return failure(recorded.error());
+    const std::uint16_t port = portIn(*recorded);
+    return port == 0 ? serveAtNewPort() : serveAt(port);
+  }
+
+  void serve() {
+    auto served = serveAtItsPort();
     if (served) {
       server = std::move(*served);
       VKB_LOG(deps.logger, Info, "kubelet API listens", {"node", node}, {"address", address},

@@ -74,14 +74,15 @@ class RestWatches::Handle final : public WatchHandle {
 };
 
 RestWatches::~RestWatches() {
-  std::unique_lock lock(mutex_);
-  const auto running = running_;
-  lock.unlock();
+  std::vector<std::shared_ptr<Watch>> running;
+  {
+    const std::lock_guard lock(mutex_);
+    running = running_;
+  }
   for (const auto& watch : running) watch->shut();
   exchange_.shutdown();  // some may be connecting
   for (const auto& watch : running) watch->stop();
-  lock.lock();
-  ended_.wait(lock, [&] { return running_.empty(); });
+  threads_.join();
 }
 
 std::unique_ptr<WatchHandle> RestWatches::start(const Resource& resource,
@@ -99,10 +100,10 @@ std::unique_ptr<WatchHandle> RestWatches::start(const Resource& resource,
     running_.push_back(watch);
   }
   try {
-    std::thread([this, watch, target = *path + watchQuery(options), options] {
+    threads_.start([this, watch, target = *path + watchQuery(options), options] {
       pthread_setname_np(pthread_self(), "vkb-watch");
       run(watch, target, options);
-    }).detach();
+    });
   } catch (const std::system_error&) {
     {
       const std::lock_guard lock(mutex_);
@@ -121,7 +122,6 @@ void RestWatches::run(const std::shared_ptr<Watch>& watch, const std::string& ta
   watch->deliver([&](WatchHandler& handler) { handler.onClosed(std::move(end)); });
   const std::lock_guard lock(mutex_);
   std::erase(running_, watch);
-  ended_.notify_all();  // under the lock: after it this object may be gone
 }
 
 Status RestWatches::follow(Watch& watch, const std::string& target, const WatchOptions& options) {

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
+#include "base/thread_group.h"
 #include "kube/client.h"
 #include "kube/rest_exchange.h"
 
@@ -30,8 +29,8 @@ class RestWatches {
 
   RestExchange& exchange_;
   std::mutex mutex_;
-  std::condition_variable ended_;
   std::vector<std::shared_ptr<Watch>> running_;
+  base::ThreadGroup threads_;
 };
 
 }  // namespace vkb::kube

@@ -3,11 +3,11 @@
 
 #include <gmock/gmock.h>
 
-#include <condition_variable>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
-#include "base/clock.h"
-#include "base/executor.h"
+#include "support/fake_runtime.h"
 #include "net/listener.h"
 #include "two_clusters.h"
 
@@ -79,43 +79,37 @@ class ClusterKubeletTest : public ::testing::Test {
     std::filesystem::remove_all(temp_, ignored);
   }
 
-  /// Starts it and waits for its port.
+  /// Starts it; 0 when it has no port yet.
   std::uint16_t serve(const std::string& node, const std::string& address = "127.0.0.1") {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::uint16_t port = 0;
     served_.push_back(std::make_unique<ClusterKubelet>(
-        ClusterKubelet::Deps{.runtime = {clock_, executor_, random_},
+        ClusterKubelet::Deps{.runtime = rt_.runtime(),
                              .home = nobody_,
                              .folder = folder_,
                              .logs = nobody_,
                              .streams = nobody_,
                              .stats = nobody_,
                              .pods = [] { return std::vector<json::ObjectPtr>(); },
-                             .on_port =
-                                 [&](std::uint16_t got) {
-                                   const std::lock_guard lock(mutex);
-                                   port = got;
-                                   changed.notify_all();
-                                 },
-                             .logger = logger_,
+                             .on_port = [this](std::uint16_t got) { port_ = got; },
+                             .logger = log_,
                              .metrics = metrics_},
         KubeletOptions{.port_base = base_}, node, address));
     served_.back()->start();
-    std::unique_lock lock(mutex);
-    changed.wait_for(lock, std::chrono::seconds(20), [&] { return port != 0; });
-    return port;
+    return portNow();
+  }
+
+  std::uint16_t portNow() {
+    rt_.settle();
+    return std::exchange(port_, 0);
   }
 
   const std::filesystem::path temp_ = makeTempFolder();
   state::StateFolder folder_;
   std::uint16_t base_ = 0;
-  base::SystemClock clock_;
-  base::SystemRandom random_;
-  base::NullLogger logger_;
+  std::uint16_t port_ = 0;
+  test::FakeRuntime rt_;
+  base::NullLogger log_;
   base::Metrics metrics_;
   Nobody nobody_;
-  base::ThreadPoolExecutor executor_{8};
   std::vector<std::unique_ptr<ClusterKubelet>> served_;
 };
 
@@ -133,6 +127,22 @@ TEST_F(ClusterKubeletTest, APortThatAnotherNodeHadIsNotTakenWhileThatOneIsAway) 
   const std::uint16_t a = serve("a");
   served_.clear();
   EXPECT_NE(serve("b"), a);
+}
+
+TEST_F(ClusterKubeletTest, NoneIsChosenWhileThePortsOfOthersCannotBeRead) {
+  const std::uint16_t a = serve("a");
+  served_.clear();
+  const auto file = folder_.path() / "clusters/a" / state::StateFolder::kKubeletPort;
+  const auto away = file.string() + ".away";
+  std::filesystem::rename(file, away);
+  std::filesystem::create_directory(file);
+  EXPECT_EQ(serve("b"), 0);
+  std::filesystem::remove(file);
+  std::filesystem::rename(away, file);
+  rt_.advance(std::chrono::seconds(5));
+  const std::uint16_t b = portNow();
+  EXPECT_NE(b, 0);
+  EXPECT_NE(b, a);
 }
 
 TEST_F(ClusterKubeletTest, APortThatAnotherProgramUsesIsPassedOver) {
