@@ -47,6 +47,7 @@ class RestExchange {
 
   const std::string& server() const { return server_; }
   base::Logger& logger() { return deps_.logger; }
+  const Clock& clock() const { return deps_.clock; }
 
  private:
   /// Once through limit and credentials to `perform`. `head` looks at an answer's head.

@@ -1,21 +1,27 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "base/thread_group.h"
 #include "kube/client.h"
 #include "kube/rest_exchange.h"
+#include "net/event_loop.h"
 
 namespace vkb::kube {
 
-/// The running watches of one client: a thread each. A handle that is destroyed stops its watch at
-/// once and lets the thread end by itself (it may be connecting, or be the very thread that
-/// destroys the handle); the destructor here shuts the exchange down and waits for all of them.
+/// The running watches of one client. Each is opened by a thread of its own, which that may keep
+/// busy for a while (a name lookup, a handshake), and then followed by one thread for all: handlers
+/// are called there and must not block. A handle that is destroyed stops its watch at once, even
+/// from within a handler's call; the destructor here calls off what is under way, waits for it, and
+/// is for no handler to run.
 class RestWatches {
  public:
-  explicit RestWatches(RestExchange& exchange) : exchange_(exchange) {}
+  explicit RestWatches(RestExchange& exchange);
   ~RestWatches();
   std::unique_ptr<WatchHandle> start(const Resource& resource, const WatchOptions& options,
                                      WatchHandler& handler);
@@ -23,14 +29,23 @@ class RestWatches {
  private:
   class Watch;
   class Handle;
-  void run(const std::shared_ptr<Watch>& watch, const std::string& target,
-           const WatchOptions& options);
-  Status follow(Watch& watch, const std::string& target, const WatchOptions& options);
+  struct Followed;
+  bool startLoop();
+  void open(const std::shared_ptr<Watch>& watch, const std::string& target,
+            const WatchOptions& options);
+  void follow(std::unique_ptr<Followed> followed);
+  void readLines(std::uint64_t id);
+  void end(std::uint64_t id, Status why);
+  void endSilent();
 
   RestExchange& exchange_;
   std::mutex mutex_;
-  std::vector<std::shared_ptr<Watch>> running_;
-  base::ThreadGroup threads_;
+  bool loop_runs_ = false;
+  std::vector<std::weak_ptr<Watch>> watches_;                    ///< that may be under way
+  std::map<std::uint64_t, std::unique_ptr<Followed>> followed_;  ///< the loop's thread only
+  std::uint64_t next_id_ = 1;                                    ///< likewise
+  base::ThreadGroup openers_;
+  net::EventLoop loop_;
 };
 
 }  // namespace vkb::kube

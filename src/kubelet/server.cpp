@@ -18,6 +18,7 @@ namespace {
 constexpr std::chrono::seconds kTlsInterval{60};
 /// Accepted in one turn: the sessions under way have theirs in between.
 constexpr int kAcceptsPerTurn = 64;
+constexpr std::chrono::milliseconds kTick{500};
 
 /// Tasks on the executor that use what the server's owner has lent.
 class Flights {
@@ -75,7 +76,7 @@ class Server::Core final : public ConnectionHost, public std::enable_shared_from
                        {{"node", node}, {"code", std::to_string(code)}})
               .Increment();
         }),
-        loop_("vkb-kubelet", [this] { onTick(); }) {}
+        loop_("vkb-kubelet", kTick, [this] { onTick(); }) {}
 
   Result<void> start() {
     if (auto ready = tls_.refresh(); !ready) return ready;

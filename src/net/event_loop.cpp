@@ -17,7 +17,6 @@
 namespace vkb::net {
 namespace {
 
-constexpr std::chrono::milliseconds kTick{500};
 constexpr EventLoop::WatchId kWakeUp = 0;
 
 }  // namespace
@@ -29,11 +28,9 @@ struct EventLoop::Impl {
     Task ready;
   };
 
-  Impl(std::string name, Task tick) : thread_name(std::move(name)), on_tick(std::move(tick)) {}
-  ~Impl() {
-    if (epoll >= 0) ::close(epoll);
-    if (wake >= 0) ::close(wake);
-  }
+  Impl(std::string name, std::chrono::milliseconds interval, Task what)
+      : thread_name(std::move(name)), tick(interval), on_tick(std::move(what)) {}
+  ~Impl() { close(); }
 
   bool open() {
     epoll = ::epoll_create1(EPOLL_CLOEXEC);
@@ -44,9 +41,14 @@ struct EventLoop::Impl {
     return epoll >= 0 && wake >= 0 && ::epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event) == 0;
   }
 
+  void close() {
+    if (epoll >= 0) ::close(std::exchange(epoll, -1));
+    if (wake >= 0) ::close(std::exchange(wake, -1));
+  }
+
   void run() {
     pthread_setname_np(pthread_self(), thread_name.c_str());
-    auto next_tick = std::chrono::steady_clock::now() + kTick;
+    auto next_tick = std::chrono::steady_clock::now() + tick;
     std::array<epoll_event, 256> events{};
     while (true) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(
@@ -58,7 +60,7 @@ struct EventLoop::Impl {
       if (!runTasks()) return;
       const auto now = std::chrono::steady_clock::now();
       if (now >= next_tick) {
-        next_tick = now + kTick;
+        next_tick = now + tick;
         on_tick();
       }
     }
@@ -97,6 +99,7 @@ struct EventLoop::Impl {
   }
 
   const std::string thread_name;
+  const std::chrono::milliseconds tick;
   const Task on_tick;
   int epoll = -1, wake = -1;
   std::mutex mutex;
@@ -107,19 +110,22 @@ struct EventLoop::Impl {
   std::thread thread;
 };
 
-EventLoop::EventLoop(std::string thread_name, Task on_tick)
-    : impl_(std::make_unique<Impl>(std::move(thread_name), std::move(on_tick))) {}
+EventLoop::EventLoop(std::string thread_name, std::chrono::milliseconds tick, Task on_tick)
+    : impl_(std::make_unique<Impl>(std::move(thread_name), tick, std::move(on_tick))) {}
 
 EventLoop::~EventLoop() { stop(); }
 
 bool EventLoop::start() {
-  if (!impl_->open()) return false;
   try {
-    impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+    if (impl_->open()) {
+      impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+      return true;
+    }
   } catch (const std::system_error&) {
-    return false;
+    // as without descriptors
   }
-  return true;
+  impl_->close();
+  return false;
 }
 
 void EventLoop::post(Task task) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -15,12 +16,13 @@ class EventLoop {
   using Task = std::function<void()>;
   using WatchId = std::uint64_t;
 
-  /// `on_tick` is run on the loop's thread about twice a second, for deadlines. The name is the
+  /// `on_tick` is run on the loop's thread about every `tick`, for deadlines. The name is the
   /// thread's, at most 15 characters.
-  EventLoop(std::string thread_name, Task on_tick);
+  EventLoop(std::string thread_name, std::chrono::milliseconds tick, Task on_tick);
   ~EventLoop();
 
-  /// Starts the thread; false when the system has none, or no descriptor, left.
+  /// Starts the thread; false when the system has none, or no descriptor, left: it can be tried
+  /// again.
   bool start();
   /// Any thread. Tasks run in their order, after the events at hand; dropped after stop().
   void post(Task task);

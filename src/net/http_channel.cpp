@@ -100,7 +100,8 @@ class ConnectionChannel final : public HttpChannel {
     const std::size_t n = std::min(size, from.size());
     std::memcpy(data, from.data(), n);
     if (n == from.size()) {
-      from = {};  // its memory too: there may be hundreds of idle ones
+      from.clear();
+      from.shrink_to_fit();  // there may be hundreds of idle ones
     } else {
       from.erase(0, n);
     }

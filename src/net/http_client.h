@@ -57,15 +57,32 @@ struct HttpResponse {
   std::string header(std::string_view name) const;
 };
 
-/// A response whose body is read as it comes. One thread reads; abort() may come from any other and
-/// wakes the reader in well under 50 ms.
+/// What a look for the next line gave.
+struct StreamLine {
+  enum class State {
+    kLine,
+    kEnd,        ///< the body ended in order behind its last line
+    kWantRead,   ///< none yet: look again when the descriptor is readable
+    kWantWrite,  ///< none yet: look again when the descriptor is writable
+    kFailed,
+  };
+  State state = State::kLine;
+  std::string text{};  ///< kLine; without its '\n'
+  Status error{};      ///< kFailed: a line cut off by the end, or a broken connection
+};
+
+/// A response whose body is read line by line as it comes, by who carries many at once. One thread
+/// reads; abort() may come from any other, and makes the descriptor readable.
 class HttpStream {
  public:
   virtual ~HttpStream() = default;
   virtual const HttpResponse& head() const = 0;  ///< body empty
-  /// The next line without its '\n'; nothing at the end of the body. A line cut off by the end, a
-  /// broken connection or silence beyond `idle` is an error.
-  virtual Result<std::optional<std::string>> readLine(std::chrono::milliseconds idle) = 0;
+  virtual int fd() const = 0;
+  /// Never waits.
+  virtual StreamLine tryReadLine() = 0;
+  /// For who has waited in vain for `waited`: the connection counts as broken from now on. Returns
+  /// the failure in words.
+  virtual Status breakForSilence(std::chrono::milliseconds waited) = 0;
   /// The rest of the body, up to `max_bytes`.
   virtual Result<std::string> readAll(std::chrono::milliseconds timeout, std::size_t max_bytes) = 0;
   virtual void abort() = 0;

@@ -111,11 +111,29 @@ tl::expected<HttpResponse, ExchangeFailure> HttpConnection::readHead(
   }
 }
 
-Result<bool> HttpConnection::readBody(std::string& out, Deadline deadline) {
+/// The same without waiting.
+IoResult HttpConnection::tryFill() {
+  char bytes[kReadBytes];
+  IoResult result = socket_->tryRead(bytes, sizeof bytes);
+  if (result.ok()) {
+    input_.append(bytes, result.bytes);
+  } else if (socket_->aborted()) {
+    result = {.state = IoState::kAborted};  // and not what an abort looks like from here
+  } else {
+    input_.shrink_to_fit();  // it is empty, and there may be hundreds of idle ones
+  }
+  return result;
+}
+
+template <typename Fill>
+Result<IoState> HttpConnection::readBodyBy(Fill fill, std::string& out) {
   const std::size_t before = out.size();
   while (!body_.finished()) {
     if (input_.empty()) {
-      const IoResult result = fill(deadline);
+      const IoResult result = fill();
+      if (result.state == IoState::kWantRead || result.state == IoState::kWantWrite) {
+        return result.state;
+      }
       if (result.state == IoState::kEof && body_.endsWithConnection()) break;
       if (!result.ok()) {
         keep_alive_ = false;
@@ -128,9 +146,19 @@ Result<bool> HttpConnection::readBody(std::string& out, Deadline deadline) {
       return tl::unexpected(used.error());
     }
     input_.erase(0, *used);
-    if (out.size() > before) return true;
+    if (out.size() > before) return IoState::kOk;
   }
-  return out.size() > before;
+  return out.size() > before ? IoState::kOk : IoState::kEof;
+}
+
+Result<bool> HttpConnection::readBody(std::string& out, Deadline deadline) {
+  const auto state = readBodyBy([&] { return fill(deadline); }, out);
+  if (!state) return failure(state.error());
+  return *state == IoState::kOk;
+}
+
+Result<IoState> HttpConnection::tryReadBody(std::string& out) {
+  return readBodyBy([this] { return tryFill(); }, out);
 }
 
 bool HttpConnection::isStillQuiet() {

@@ -40,6 +40,9 @@ class HttpConnection {
   /// Appends what comes next of the body; false at its end. Every failure is "Unanswered" or
   /// "Aborted"; a body that ends too early is one.
   Result<bool> readBody(std::string& out, Deadline deadline);
+  /// The same without waiting: kOk when something came, kEof at the body's end, kWantRead or
+  /// kWantWrite.
+  Result<IoState> tryReadBody(std::string& out);
   /// Length of the body when the server told it, else 0.
   std::uint64_t announcedLength() const { return announced_length_; }
 
@@ -56,6 +59,9 @@ class HttpConnection {
   tl::expected<HttpResponse, ExchangeFailure> readHead(bool for_head, Deadline deadline,
                                                        std::chrono::milliseconds timeout);
   IoResult fill(Deadline deadline);
+  IoResult tryFill();
+  template <typename Fill>
+  Result<IoState> readBodyBy(Fill fill, std::string& out);
   ExchangeFailure noHead(const IoResult& result, std::chrono::milliseconds timeout) const;
   Status broken(const IoResult& result, const char* when) const;
 

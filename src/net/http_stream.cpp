@@ -15,23 +15,44 @@ tl::unexpected<Status> ConnectionStream::broke(Status status) {
   return fail(std::move(status));
 }
 
-Result<std::optional<std::string>> ConnectionStream::readLine(std::chrono::milliseconds idle) {
-  if (failed_) return failure(*failed_);
-  if (abortable_->handle().aborted()) return fail(abortedByUs());
+StreamLine ConnectionStream::failedLine(tl::unexpected<Status> why) const {
+  return {.state = StreamLine::State::kFailed, .error = std::move(why.value())};
+}
+
+StreamLine ConnectionStream::tryReadLine() {
+  using State = StreamLine::State;
+  if (failed_) return {.state = State::kFailed, .error = *failed_};
+  if (abortable_->handle().aborted()) return failedLine(fail(abortedByUs()));
   while (true) {
-    if (auto line = lines_.takeLine()) return line;
+    if (auto line = lines_.takeLine()) return {.state = State::kLine, .text = std::move(*line)};
     if (lines_.size() > kMaxLineBytes) {
-      return fail({.reason = kReasonBodyTooLarge,
-                   .message = connection_->connector()->label() +
-                              " sent a line longer than 64 MiB; the stream was given up"});
+      return failedLine(
+          fail({.reason = kReasonBodyTooLarge,
+                .message = connection_->connector()->label() +
+                           " sent a line longer than 64 MiB; the stream was given up"}));
     }
-    const auto more = connection_->readBody(lines_.bytes(), deadlineIn(idle));
-    if (!more) return broke(more.error());
-    if (*more) continue;
-    if (lines_.size() == 0) return std::nullopt;
-    return broke(unanswered("the stream from " + connection_->connector()->label() +
-                            " ended in the middle of a line"));
+    const auto more = connection_->tryReadBody(lines_.bytes());
+    if (!more) return failedLine(broke(more.error()));
+    switch (*more) {
+      case IoState::kOk:
+        continue;
+      case IoState::kWantRead:
+      case IoState::kWantWrite:
+        lines_.rest();
+        return {.state = *more == IoState::kWantRead ? State::kWantRead : State::kWantWrite};
+      default:
+        break;
+    }
+    if (lines_.size() == 0) return {.state = State::kEnd};
+    return failedLine(broke(unanswered("the stream from " + connection_->connector()->label() +
+                                       " ended in the middle of a line")));
   }
+}
+
+Status ConnectionStream::breakForSilence(std::chrono::milliseconds waited) {
+  return broke(unanswered("the stream from " + connection_->connector()->label() +
+                          " was silent for " + durationText(waited)))
+      .value();
 }
 
 Result<std::string> ConnectionStream::readAll(std::chrono::milliseconds timeout,

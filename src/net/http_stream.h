@@ -26,13 +26,16 @@ class ConnectionStream final : public HttpStream {
         head_(std::move(head)) {}
 
   const HttpResponse& head() const override { return head_; }
-  Result<std::optional<std::string>> readLine(std::chrono::milliseconds idle) override;
+  int fd() const override { return connection_->socket()->fd(); }
+  StreamLine tryReadLine() override;
+  Status breakForSilence(std::chrono::milliseconds waited) override;
   Result<std::string> readAll(std::chrono::milliseconds timeout, std::size_t max_bytes) override;
   void abort() override { abortable_->handle().abort(); }
 
  private:
   tl::unexpected<Status> fail(Status status);
   tl::unexpected<Status> broke(Status status);
+  StreamLine failedLine(tl::unexpected<Status> why) const;
 
   std::unique_ptr<Abortable> abortable_;
   const std::shared_ptr<Breaks> breaks_;

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "support/fake_runtime.h"
 #include "net/listener.h"
+#include "support/fake_runtime.h"
 #include "two_clusters.h"
 
 namespace vkb::bridge {

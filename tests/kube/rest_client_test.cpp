@@ -42,9 +42,13 @@ class Collector final : public WatchHandler {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, 30s, [&] { return events.size() >= count; });
   }
-  bool waitForClose() {
+  bool waitForClose(std::chrono::seconds patience = 30s) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, 30s, [&] { return !closed.empty(); });
+    return changed_.wait_for(lock, patience, [&] { return !closed.empty(); });
+  }
+  std::size_t count() {
+    const std::lock_guard lock(mutex_);
+    return events.size();
   }
   std::function<void()> during;
   std::vector<std::string> events;
@@ -308,7 +312,50 @@ TEST_F(RestClientTest, AWatchDeliversItsLinesAndEndsInOrder) {
   ASSERT_TRUE(collector.waitForClose());
   EXPECT_EQ(collector.closed[0].code, 200);
   EXPECT_EQ(collector.closed[0].reason, "Ended");
-  EXPECT_EQ(transport_->stream->idle, 330s);
+}
+
+TEST_F(RestClientTest, AWatchThatIsSilentBeyondItsTimeCountsAsBroken) {
+  Collector collector;
+  const auto watch = client_->watch(kPods, {}, collector);
+  clock_.advance(100s);
+  transport_->stream->push(kLine);
+  ASSERT_TRUE(collector.waitForEvents(1));
+  clock_.advance(329s);
+  EXPECT_FALSE(collector.waitForClose(3s)) << "a tick went by since";
+  clock_.advance(2s);
+  ASSERT_TRUE(collector.waitForClose());
+  EXPECT_EQ(collector.closed[0].message, "silent");
+  EXPECT_EQ(transport_->stream->silence, 330s);
+}
+
+TEST_F(RestClientTest, ManyLinesOfOneWatchDoNotHoldUpAnother) {
+  constexpr int kLines = 1000;
+  Collector flooded, other;
+  const auto first = client_->watch(kPods, {}, flooded);
+  const auto flood = transport_->stream;
+  flood->push(kLine);
+  ASSERT_TRUE(flooded.waitForEvents(1));
+  transport_->stream = std::make_shared<test::StreamScript>();
+  const auto second = client_->watch(kPods, {}, other);
+  transport_->stream->push(kLine);
+  ASSERT_TRUE(other.waitForEvents(1));
+  // Neither is read while the first one's call lasts; then both have something.
+  std::promise<void> entered, leave;
+  std::size_t before = 0;
+  flooded.during = [&, first_call = true]() mutable {
+    if (!std::exchange(first_call, false)) return;
+    entered.set_value();
+    leave.get_future().wait();
+  };
+  other.during = [&] { before = flooded.count(); };
+  flood->push(kLine);
+  entered.get_future().wait();
+  for (int i = 0; i < kLines; ++i) flood->push(kLine);
+  transport_->stream->push(kLine);
+  leave.set_value();
+  ASSERT_TRUE(flooded.waitForEvents(kLines + 2));
+  ASSERT_TRUE(other.waitForEvents(2));
+  EXPECT_LT(before, 200u);
 }
 
 TEST_F(RestClientTest, AnErrorLineEndsTheWatchWithItsStatus) {

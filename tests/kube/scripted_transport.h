@@ -1,6 +1,9 @@
 #pragma once
 
-#include <condition_variable>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -15,23 +18,31 @@ namespace vkb::test {
 /// A stream whose lines the test pushes. Thread-safe.
 struct StreamScript {
   std::mutex mutex;
-  std::condition_variable changed;
   net::HttpResponse head{200, {}, ""};
   std::string rest;  ///< what readAll gives
   std::deque<std::string> lines;
   std::optional<Result<void>> end;  ///< value: in order; error: broken
   bool aborted = false;
-  std::chrono::milliseconds idle{};  ///< as last asked for
+  std::optional<std::chrono::milliseconds> silence;   ///< for which it was given up
+  int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);  ///< readable once something has changed
 
+  StreamScript() = default;
+  StreamScript(const StreamScript&) = delete;
+  StreamScript& operator=(const StreamScript&) = delete;
+  ~StreamScript() { ::close(fd); }
   void push(const std::string& line) {
     const std::lock_guard lock(mutex);
     lines.push_back(line);
-    changed.notify_all();
+    wake();
   }
   void finish(Result<void> how) {
     const std::lock_guard lock(mutex);
     end = std::move(how);
-    changed.notify_all();
+    wake();
+  }
+  void wake() const {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto n = ::write(fd, &one, sizeof one);
   }
 };
 
@@ -39,21 +50,31 @@ class ScriptedStream final : public net::HttpStream {
  public:
   explicit ScriptedStream(std::shared_ptr<StreamScript> script) : script_(std::move(script)) {}
   const net::HttpResponse& head() const override { return script_->head; }
-  Result<std::optional<std::string>> readLine(std::chrono::milliseconds idle) override {
-    std::unique_lock lock(script_->mutex);
-    script_->idle = idle;
-    script_->changed.wait(
-        lock, [&] { return !script_->lines.empty() || script_->end || script_->aborted; });
+  int fd() const override { return script_->fd; }
+  net::StreamLine tryReadLine() override {
+    using State = net::StreamLine::State;
+    const std::lock_guard lock(script_->mutex);
     if (script_->aborted) {
-      return failure({.reason = reasons::kUnanswered, .message = "aborted"});
+      return {.state = State::kFailed,
+              .error = {.reason = reasons::kUnanswered, .message = "aborted"}};
     }
     if (!script_->lines.empty()) {
-      std::string line = std::move(script_->lines.front());
+      net::StreamLine line{.text = std::move(script_->lines.front())};
       script_->lines.pop_front();
-      return std::optional<std::string>(std::move(line));
+      return line;
     }
-    if (!*script_->end) return failure(script_->end->error());
-    return std::optional<std::string>();
+    if (script_->end) {
+      if (*script_->end) return {.state = State::kEnd};
+      return {.state = State::kFailed, .error = script_->end->error()};
+    }
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto n = ::read(script_->fd, &count, sizeof count);
+    return {.state = State::kWantRead};
+  }
+  Status breakForSilence(std::chrono::milliseconds waited) override {
+    const std::lock_guard lock(script_->mutex);
+    script_->silence = waited;
+    return {.reason = reasons::kUnanswered, .message = "silent"};
   }
   Result<std::string> readAll(std::chrono::milliseconds, std::size_t) override {
     return script_->rest;
@@ -61,7 +82,7 @@ class ScriptedStream final : public net::HttpStream {
   void abort() override {
     const std::lock_guard lock(script_->mutex);
     script_->aborted = true;
-    script_->changed.notify_all();
+    script_->wake();
   }
 
  private:

@@ -37,7 +37,7 @@ class EventLoopTest : public ::testing::Test {
 
   int ours_ = -1, theirs_ = -1;
   Gate ticks_;
-  net::EventLoop loop_{"test-loop", [this] { ticks_.open(); }};
+  net::EventLoop loop_{"test-loop", milliseconds(500), [this] { ticks_.open(); }};
 };
 
 TEST_F(EventLoopTest, TellsWhoAskedWhenThereIsSomethingToRead) {

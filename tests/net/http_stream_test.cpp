@@ -20,13 +20,6 @@ class HttpStreamTest : public NetTest {
     return std::move(*stream);
   }
 
-  /// The line, "<end>" or the failure's reason in "<>".
-  static std::string next(net::HttpStream& stream, milliseconds idle = seconds(20)) {
-    auto line = stream.readLine(idle);
-    if (!line) return "<" + line.error().reason + ">";
-    return *line ? **line : "<end>";
-  }
-
   std::unique_ptr<net::HttpClient> client_;
 };
 

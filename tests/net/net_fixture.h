@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <chrono>
@@ -58,6 +59,21 @@ class NetTest : public ::testing::Test {
   }
 
   /// The failure of one GET; a success is shown as its code.
+  /// The line, "<end>" or the failure's reason in "<>"; gives up when nothing comes for `idle`.
+  static std::string next(net::HttpStream& stream, milliseconds idle = seconds(20)) {
+    using State = net::StreamLine::State;
+    while (true) {
+      const net::StreamLine line = stream.tryReadLine();
+      if (line.state == State::kLine) return line.text;
+      if (line.state == State::kEnd) return "<end>";
+      if (line.state == State::kFailed) return "<" + line.error.reason + ">";
+      const short events = line.state == State::kWantRead ? POLLIN : POLLOUT;
+      pollfd entry{.fd = stream.fd(), .events = events, .revents = 0};
+      if (poll(&entry, 1, static_cast<int>(idle.count())) == 0) {
+        return "<" + stream.breakForSilence(idle).reason + ">";
+      }
+    }
+  }
   static Status failureOf(net::HttpClient& client, milliseconds timeout = seconds(20)) {
     const auto response = client.send(get("/", timeout));
     if (response) return {.code = response->code, .reason = "Success", .message = response->body};
