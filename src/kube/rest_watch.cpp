@@ -124,8 +124,15 @@ std::unique_ptr<WatchHandle> RestWatches::start(const Resource& resource,
     watch->deliver([&](WatchHandler& h) { h.onClosed(path.error()); });
     return handle;
   }
+  const auto refused = [&] {
+    watch->deliver([](WatchHandler& h) {
+      h.onClosed(
+          {.reason = reasons::kInternal, .message = "no thread or descriptor is left for a watch"});
+    });
+    return std::move(handle);
+  };
+  if (!startLoop()) return refused();
   try {
-    if (!startLoop()) throw std::system_error(std::make_error_code(std::errc::too_many_files_open));
     {
       const std::lock_guard lock(mutex_);
       std::erase_if(watches_, [](const auto& weak) { return weak.expired(); });
@@ -136,10 +143,7 @@ std::unique_ptr<WatchHandle> RestWatches::start(const Resource& resource,
       open(watch, target, options);
     });
   } catch (const std::system_error&) {
-    watch->deliver([&](WatchHandler& h) {
-      h.onClosed(
-          {.reason = reasons::kInternal, .message = "no thread or descriptor is left for a watch"});
-    });
+    return refused();
   }
   return handle;
 }
@@ -213,7 +217,7 @@ void RestWatches::end(std::uint64_t id, Status why) {
   auto ended = followed_.extract(id);
   loop_.unwatch(ended.mapped()->socket);
   const auto watch = ended.mapped()->watch;
-  ended.mapped().reset();  // the connection; on_closed may take its time
+  ended.mapped().reset();  // the connection; onClosed may take its time
   watch->deliver([&](WatchHandler& handler) { handler.onClosed(std::move(why)); });
 }
 

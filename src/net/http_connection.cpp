@@ -86,6 +86,20 @@ IoResult HttpConnection::fill(Deadline deadline) {
   return result;
 }
 
+/// The same without waiting.
+IoResult HttpConnection::tryFill() {
+  char bytes[kReadBytes];
+  IoResult result = socket_->tryRead(bytes, sizeof bytes);
+  if (result.ok()) {
+    input_.append(bytes, result.bytes);
+  } else if (socket_->aborted()) {
+    result = {.state = IoState::kAborted};  // and not what an abort looks like from here
+  } else {
+    input_.shrink_to_fit();  // it is empty, and there may be hundreds of idle ones
+  }
+  return result;
+}
+
 tl::expected<HttpResponse, ExchangeFailure> HttpConnection::readHead(
     bool for_head, Deadline deadline, std::chrono::milliseconds timeout) {
   while (true) {
@@ -109,20 +123,6 @@ tl::expected<HttpResponse, ExchangeFailure> HttpConnection::readHead(
     const IoResult result = fill(deadline);
     if (!result.ok()) return tl::unexpected(noHead(result, timeout));
   }
-}
-
-/// The same without waiting.
-IoResult HttpConnection::tryFill() {
-  char bytes[kReadBytes];
-  IoResult result = socket_->tryRead(bytes, sizeof bytes);
-  if (result.ok()) {
-    input_.append(bytes, result.bytes);
-  } else if (socket_->aborted()) {
-    result = {.state = IoState::kAborted};  // and not what an abort looks like from here
-  } else {
-    input_.shrink_to_fit();  // it is empty, and there may be hundreds of idle ones
-  }
-  return result;
 }
 
 template <typename Fill>

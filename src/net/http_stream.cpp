@@ -3,6 +3,13 @@
 #include "net/transport_errors.h"
 
 namespace vkb::net {
+namespace {
+
+StreamLine failedLine(tl::unexpected<Status> why) {
+  return {.state = StreamLine::State::kFailed, .error = std::move(why.value())};
+}
+
+}  // namespace
 
 tl::unexpected<Status> ConnectionStream::fail(Status status) {
   failed_ = status;
@@ -15,13 +22,9 @@ tl::unexpected<Status> ConnectionStream::broke(Status status) {
   return fail(std::move(status));
 }
 
-StreamLine ConnectionStream::failedLine(tl::unexpected<Status> why) const {
-  return {.state = StreamLine::State::kFailed, .error = std::move(why.value())};
-}
-
 StreamLine ConnectionStream::tryReadLine() {
   using State = StreamLine::State;
-  if (failed_) return {.state = State::kFailed, .error = *failed_};
+  if (failed_) return failedLine(failure(*failed_));
   if (abortable_->handle().aborted()) return failedLine(fail(abortedByUs()));
   while (true) {
     if (auto line = lines_.takeLine()) return {.state = State::kLine, .text = std::move(*line)};
@@ -38,7 +41,7 @@ StreamLine ConnectionStream::tryReadLine() {
         continue;
       case IoState::kWantRead:
       case IoState::kWantWrite:
-        lines_.rest();
+        lines_.shrink();
         return {.state = *more == IoState::kWantRead ? State::kWantRead : State::kWantWrite};
       default:
         break;

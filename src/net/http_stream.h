@@ -35,7 +35,6 @@ class ConnectionStream final : public HttpStream {
  private:
   tl::unexpected<Status> fail(Status status);
   tl::unexpected<Status> broke(Status status);
-  StreamLine failedLine(tl::unexpected<Status> why) const;
 
   std::unique_ptr<Abortable> abortable_;
   const std::shared_ptr<Breaks> breaks_;

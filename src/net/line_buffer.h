@@ -16,7 +16,7 @@ class LineBuffer {
   /// All that has not been taken, an unfinished line at most after takeLine() gave nothing.
   std::string takeRest();
   /// Nothing more is to come for a while: memory that is not used is given back.
-  void rest() { bytes_.shrink_to_fit(); }
+  void shrink() { bytes_.shrink_to_fit(); }
   std::size_t size() const { return bytes_.size() - start_; }
 
  private:

@@ -227,6 +227,22 @@ TEST_F(BreaksTest, OfStreamsAreToldAndTheirOrderlyEndIsNone) {
   }
 }
 
+TEST_F(BreaksTest, OfStreamsThatWereSilentTooLongAreTold) {
+  TlsTestServer server(tls(), [](TestConnection& connection) {
+    connection.readRequest();
+    connection.startChunked();
+    connection.waitForEnd();
+  });
+  const auto client = clientFor(endpointOf(server), counting());
+  auto stream = client->open(get("/watch"));
+  ASSERT_TRUE(stream.has_value());
+  EXPECT_EQ((*stream)->tryReadLine().state, net::StreamLine::State::kWantRead);
+  EXPECT_EQ(told_, 0);
+  EXPECT_EQ((*stream)->breakForSilence(seconds(330)).reason, reasons::kUnanswered);
+  EXPECT_EQ(told_, 1);
+  EXPECT_EQ(next(**stream), "<Unanswered>") << "it is over";
+}
+
 TEST_F(BreaksTest, AreNotWhatThisProgramEndsItself) {
   Gate arrived;
   TlsTestServer server(tls(), [&](TestConnection& connection) {

@@ -58,7 +58,6 @@ class NetTest : public ::testing::Test {
     return {.method = "POST", .target = "/", .body = std::move(body), .timeout = timeout};
   }
 
-  /// The failure of one GET; a success is shown as its code.
   /// The line, "<end>" or the failure's reason in "<>"; gives up when nothing comes for `idle`.
   static std::string next(net::HttpStream& stream, milliseconds idle = seconds(20)) {
     using State = net::StreamLine::State;
@@ -74,6 +73,8 @@ class NetTest : public ::testing::Test {
       }
     }
   }
+
+  /// The failure of one GET; a success is shown as its code.
   static Status failureOf(net::HttpClient& client, milliseconds timeout = seconds(20)) {
     const auto response = client.send(get("/", timeout));
     if (response) return {.code = response->code, .reason = "Success", .message = response->body};
