@@ -98,8 +98,15 @@ class PodLifecycleHandler {
 
   /// The `status` that home should show for this pod, from cache: all the provider knows, nothing
   /// it does not. Asked for a pod that peekPod says is mine, and for the last words of one whose
-  /// end was seen (gone_seen). On error home keeps what it shows.
+  /// end was seen (gone_seen). `record.inputs_hash` is empty where `pod` asks for something else
+  /// than what the provider's pod was last made from. On error home keeps what it shows.
   virtual Result<Json> getPodStatus(const Json& pod, const PodRecord& record) = 0;
+
+  /// False: getPodStatus, and peekPod of a pod with a record, can do without what no status speaks
+  /// of, the most of a pod, and are given `pod` without it: spec.volumes, and of containers env,
+  /// envFrom, volumeMounts, volumeDevices, command, args, probes and lifecycle. Constant, any
+  /// thread.
+  virtual bool readsPodsWhole() const { return true; }
 
   /// Everything this provider holds for the virtual node, from cache; asked at start, after every
   /// change of the ProviderState and for garbage collection.

@@ -370,12 +370,10 @@ Result<Json> TargetProvider::getPodStatus(const Json& pod, const PodRecord& reco
   if (!delegate) return json::object(pod, {"status"});
   const Json there = delegate->pod->parse();
   if (!delegate->gone) warnings_.observe(pod, there);
-  const Json& generation = json::at(pod, {"metadata", "generation"});
   return reflect(pod, there,
                  {.host_ip = options_.host_ip,
                   .hide_pod_ips = options_.cluster.pods.hide_pod_ips,
-                  // Needed for the generation alone, which older servers do not count for pods.
-                  .inputs_hash = generation.is_null() ? "" : inputsHash(pod)});
+                  .inputs_hash = record.inputs_hash});
 }
 
 std::vector<ProviderPod> TargetProvider::getPods() {

@@ -87,6 +87,7 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   std::uint64_t podVersion(const std::string& home_uid) override;
   Result<ProviderPod> getPod(const PodRecord& record) override;
   Result<Json> getPodStatus(const Json& pod, const PodRecord& record) override;
+  bool readsPodsWhole() const override { return false; }
   std::vector<ProviderPod> getPods() override;
   void forgetPod(const PodRecord& record) override;
   std::string podNode(const PodRecord& record) override;

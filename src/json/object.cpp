@@ -147,19 +147,26 @@ Json Object::parse() const {
 namespace {
 
 /// False: a number that only the slower parser can tell about.
-bool convert(const dom::element& element, Json& value);
+using Names = std::vector<std::string_view>;
+bool convert(const dom::element& element, Json& value, const Names& left_out);
 
-bool convertObject(const dom::element& element, Json& value) {
+Json::object_t& emptyObject(Json& value) {
   value = Json::object();
-  auto& members = value.get_ref<Json::object_t&>();
+  return value.get_ref<Json::object_t&>();
+}
+
+bool convertObject(const dom::element& element, Json& value, const Names& left_out) {
+  auto& members = emptyObject(value);
   for (const auto& [key, member] : dom::object(element)) {
+    if (std::find(left_out.begin(), left_out.end(), key) != left_out.end()) continue;
     // A doubled key's last value counts, as with nlohmann's parser.
-    if (!convert(member, members[std::string(key)])) return false;
+    const auto place = members.emplace_hint(members.end(), key, nullptr);
+    if (!convert(member, place->second, left_out)) return false;
   }
   return true;
 }
 
-bool convertArray(const dom::element& element, Json& value) {
+bool convertArray(const dom::element& element, Json& value, const Names& left_out) {
   value = Json::array();
   auto& entries = value.get_ref<Json::array_t&>();
   const dom::array array(element);
@@ -168,17 +175,17 @@ bool convertArray(const dom::element& element, Json& value) {
   for (const dom::element& entry : array) {
     // Beyond what simdjson counts, size() is not exact.
     if (i == entries.size()) entries.emplace_back();
-    if (!convert(entry, entries[i++])) return false;
+    if (!convert(entry, entries[i++], left_out)) return false;
   }
   return true;
 }
 
-bool convert(const dom::element& element, Json& value) {
+bool convert(const dom::element& element, Json& value, const Names& left_out) {
   switch (element.type()) {
     case dom::element_type::OBJECT:
-      return convertObject(element, value);
+      return convertObject(element, value, left_out);
     case dom::element_type::ARRAY:
-      return convertArray(element, value);
+      return convertArray(element, value, left_out);
     case dom::element_type::STRING:
       value = std::string(std::string_view(element));
       return true;
@@ -207,12 +214,26 @@ bool convert(const dom::element& element, Json& value) {
   return false;
 }
 
+/// The document itself: of one of its members not all is wanted.
+bool convertRoot(const dom::element& root, Json& value, const Without& without) {
+  static const Names kNone;
+  auto& members = emptyObject(value);
+  for (const auto& [key, member] : dom::object(root)) {
+    const auto place = members.emplace_hint(members.end(), key, nullptr);
+    const Names& left_out = key == without.member ? without.names : kNone;
+    if (!convert(member, place->second, left_out)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
-std::optional<Json> fastParse(std::string_view text) {
+std::optional<Json> fastParse(std::string_view text, const Without& without) {
   const Document document(text);
   Json value;
-  if (document.error != simdjson::SUCCESS || !convert(document.root, value)) return std::nullopt;
+  if (document.error != simdjson::SUCCESS || !convertRoot(document.root, value, without)) {
+    return std::nullopt;
+  }
   return value;
 }
 

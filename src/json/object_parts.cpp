@@ -22,6 +22,14 @@ std::string_view textAt(std::string_view text, std::initializer_list<std::string
   return valueAt(text, begin);
 }
 
+void drop(Json& value, const std::vector<std::string_view>& names) {
+  if (!value.is_structured()) return;
+  for (const std::string_view name : names) {
+    if (value.is_object()) value.erase(std::string(name));
+  }
+  for (Json& inner : value) drop(inner, names);
+}
+
 Json parsed(std::string_view text) {
   if (auto value = fastParse(text)) return std::move(*value);
   Json value = Json::parse(text, nullptr, false);
@@ -31,6 +39,14 @@ Json parsed(std::string_view text) {
 }  // namespace
 
 Json parsePart(const Object& object, std::string_view member) { return parseAt(object, {member}); }
+
+Json parseWithout(const Object& object, const Without& without) {
+  if (auto value = fastParse(object.raw, without)) return std::move(*value);
+  Json value = object.parse();
+  const auto part = value.find(without.member);
+  if (part != value.end()) drop(*part, without.names);
+  return value;
+}
 
 Json parseAt(const Object& object, std::initializer_list<std::string_view> path) {
   const std::string_view text = textAt(object.raw, path);

@@ -16,6 +16,8 @@ struct RestClientOptions {
   std::string cluster;  ///< label of the metrics
   double qps = 500, burst = 1000;
   std::size_t max_connections = 64;
+  /// How often it is looked whether a watch has been silent for too long, which is minutes.
+  std::chrono::milliseconds silence_check{15'000};
   /// Told of every connection that breaks, and asked before a request goes out on a new one; the
   /// same as the IdentityGuard's above this client.
   std::shared_ptr<IdentityProof> identity_proof{};
@@ -26,8 +28,8 @@ struct RestClientOptions {
 /// again. 429 and 503 with Retry-After are returned, not waited for.
 /// Metrics: rest_client_requests_total{cluster,method,code},
 /// rest_client_request_duration_seconds{cluster,verb}.
-/// Threads: "vkb-watch", one a running watch: stopped by its handle, waited for by the client,
-/// whose end calls off everything under way. The references outlive the client.
+/// Threads: "vkb-watch", which follows all watches, and short ones that open them; the client's end
+/// calls off everything under way and waits for them. The references outlive the client.
 Result<std::unique_ptr<Client>> makeRestClient(const ClusterAccess& access, const Clock& clock,
                                                Random& random, base::Logger& logger,
                                                base::Metrics& metrics, RestClientOptions options);

@@ -46,6 +46,7 @@ class RestExchange {
   void shutdown() { deps_.transport->shutdown(); }
 
   const std::string& server() const { return server_; }
+  const RestClientOptions& options() const { return options_; }
   base::Logger& logger() { return deps_.logger; }
   const Clock& clock() const { return deps_.clock; }
 

@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::chrono::seconds kOpenTimeout{15};
 constexpr std::chrono::seconds kGrace{30};
-constexpr std::chrono::seconds kTick{2};
 /// Then it is the other watches' turn.
 constexpr int kLinesPerTurn = 64;
 
@@ -97,7 +96,8 @@ struct RestWatches::Followed {
 };
 
 RestWatches::RestWatches(RestExchange& exchange)
-    : exchange_(exchange), loop_("vkb-watch", kTick, [this] { endSilent(); }) {}
+    : exchange_(exchange),
+      loop_("vkb-watch", exchange.options().silence_check, [this] { return endSilent(); }) {}
 
 RestWatches::~RestWatches() {
   std::vector<std::shared_ptr<Watch>> running;
@@ -222,7 +222,7 @@ void RestWatches::end(std::uint64_t id, Status why) {
 }
 
 /// A server that is alive sends bookmarks, or ends the watch when its time is over.
-void RestWatches::endSilent() {
+bool RestWatches::endSilent() {
   const TimePoint now = exchange_.clock().now();
   std::vector<std::uint64_t> silent;
   for (const auto& [id, followed] : followed_) {
@@ -232,6 +232,7 @@ void RestWatches::endSilent() {
     const auto found = followed_.find(id);
     end(id, found->second->stream->breakForSilence(found->second->patience));
   }
+  return !followed_.empty();
 }
 
 }  // namespace vkb::kube

@@ -36,7 +36,7 @@ class RestWatches {
   void follow(std::unique_ptr<Followed> followed);
   void readLines(std::uint64_t id);
   void end(std::uint64_t id, Status why);
-  void endSilent();
+  bool endSilent();
 
   RestExchange& exchange_;
   std::mutex mutex_;

@@ -76,7 +76,7 @@ class Server::Core final : public ConnectionHost, public std::enable_shared_from
                        {{"node", node}, {"code", std::to_string(code)}})
               .Increment();
         }),
-        loop_("vkb-kubelet", kTick, [this] { onTick(); }) {}
+        loop_("vkb-kubelet", kTick, [this] { return onTick(); }) {}
 
   Result<void> start() {
     if (auto ready = tls_.refresh(); !ready) return ready;
@@ -146,7 +146,7 @@ class Server::Core final : public ConnectionHost, public std::enable_shared_from
   void makeRoomForHead();
   void startWaiting();
   void carryOut(const std::shared_ptr<Connection>& connection);
-  void onTick();
+  bool onTick();
   void refreshTlsLater();
 
   const Runtime runtime_;
@@ -265,8 +265,9 @@ void Server::Core::carryOut(const std::shared_ptr<Connection>& connection) {
   });
 }
 
-void Server::Core::onTick() {
-  if (closing_) return;
+/// False: nobody is connected.
+bool Server::Core::onTick() {
+  if (closing_) return false;
   const auto now = std::chrono::steady_clock::now();
   std::vector<std::shared_ptr<Connection>> all;
   all.reserve(connections_.size());
@@ -278,6 +279,7 @@ void Server::Core::onTick() {
     if (connection) connection->answer(textAnswer(503, "too many requests wait; try again later"));
   }
   if (std::exchange(accept_paused_, false)) loop_.setInterest(accept_watch_, true, false);
+  return !connections_.empty() || !waiting_.empty();
 }
 
 void Server::Core::refreshTlsLater() {

@@ -104,6 +104,7 @@ void ConnectionPool::giveBack(Lease& lease) {
   std::unique_ptr<HttpConnection> unwanted = std::move(lease.connection_);
   const bool reusable =
       unwanted != nullptr && unwanted->isReusable() && !unwanted->socket()->aborted();
+  if (reusable) unwanted->rest();
   const std::lock_guard lock(mutex_);
   --in_use_;
   if (reusable && unwanted->connector() == current_) {

@@ -8,6 +8,7 @@
 #include <array>
 #include <chrono>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <unordered_map>
@@ -28,7 +29,7 @@ struct EventLoop::Impl {
     Task ready;
   };
 
-  Impl(std::string name, std::chrono::milliseconds interval, Task what)
+  Impl(std::string name, std::chrono::milliseconds interval, std::function<bool()> what)
       : thread_name(std::move(name)), tick(interval), on_tick(std::move(what)) {}
   ~Impl() { close(); }
 
@@ -48,22 +49,27 @@ struct EventLoop::Impl {
 
   void run() {
     pthread_setname_np(pthread_self(), thread_name.c_str());
-    auto next_tick = std::chrono::steady_clock::now() + tick;
+    std::optional<std::chrono::steady_clock::time_point> next_tick;
     std::array<epoll_event, 256> events{};
     while (true) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-          next_tick - std::chrono::steady_clock::now());
-      const int patience = static_cast<int>(std::max<std::int64_t>(0, left.count()));
-      const int count = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()),
-                                     hasTasks() ? 0 : patience);
+      const int patience = hasTasks() ? 0 : next_tick ? millisecondsUntil(*next_tick) : -1;
+      const int count =
+          ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), patience);
       for (int i = 0; i < count; ++i) handle(events[static_cast<std::size_t>(i)].data.u64);
       if (!runTasks()) return;
       const auto now = std::chrono::steady_clock::now();
-      if (now >= next_tick) {
+      if (!next_tick) {
         next_tick = now + tick;
-        on_tick();
+      } else if (now >= *next_tick) {
+        next_tick = on_tick() ? std::optional(now + tick) : std::nullopt;
       }
     }
+  }
+
+  static int millisecondsUntil(std::chrono::steady_clock::time_point when) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(when - std::chrono::steady_clock::now());
+    return static_cast<int>(std::max<std::int64_t>(0, left.count()));
   }
 
   void handle(WatchId id) {
@@ -100,7 +106,7 @@ struct EventLoop::Impl {
 
   const std::string thread_name;
   const std::chrono::milliseconds tick;
-  const Task on_tick;
+  const std::function<bool()> on_tick;
   int epoll = -1, wake = -1;
   std::mutex mutex;
   std::vector<Task> tasks;  ///< guarded by mutex, as stopping
@@ -110,7 +116,8 @@ struct EventLoop::Impl {
   std::thread thread;
 };
 
-EventLoop::EventLoop(std::string thread_name, std::chrono::milliseconds tick, Task on_tick)
+EventLoop::EventLoop(std::string thread_name, std::chrono::milliseconds tick,
+                     std::function<bool()> on_tick)
     : impl_(std::make_unique<Impl>(std::move(thread_name), tick, std::move(on_tick))) {}
 
 EventLoop::~EventLoop() { stop(); }

@@ -16,9 +16,11 @@ class EventLoop {
   using Task = std::function<void()>;
   using WatchId = std::uint64_t;
 
-  /// `on_tick` is run on the loop's thread about every `tick`, for deadlines. The name is the
-  /// thread's, at most 15 characters.
-  EventLoop(std::string thread_name, std::chrono::milliseconds tick, Task on_tick);
+  /// `on_tick` is run on the loop's thread about every `tick`, for deadlines, until it returns
+  /// false: there are none. Then the thread sleeps until something happens, and ticks come again:
+  /// a machine pays more for waking up than for what there is to do. The name is the thread's, at
+  /// most 15 characters.
+  EventLoop(std::string thread_name, std::chrono::milliseconds tick, std::function<bool()> on_tick);
   ~EventLoop();
 
   /// Starts the thread; false when the system has none, or no descriptor, left: it can be tried

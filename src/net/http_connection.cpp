@@ -161,11 +161,6 @@ Result<IoState> HttpConnection::tryReadBody(std::string& out) {
   return readBodyBy([this] { return tryFill(); }, out);
 }
 
-bool HttpConnection::isStillQuiet() {
-  if (!input_.empty()) return false;
-  // Reading also takes in what TLS itself sends behind an answer (session tickets).
-  char byte = 0;
-  return socket_->tryRead(&byte, 1).state == IoState::kWantRead;
-}
+bool HttpConnection::isStillQuiet() { return input_.empty() && socket_->isQuiet(); }
 
 }  // namespace vkb::net

@@ -52,6 +52,8 @@ class HttpConnection {
 
   /// The answer was read to its end and both sides keep the connection.
   bool isReusable() const { return keep_alive_ && body_.finished() && input_.empty(); }
+  /// Nobody uses it for a while.
+  void rest() { socket_->rest(); }
   /// False when the server has closed the connection, or sent what nobody asked for.
   bool isStillQuiet();
 

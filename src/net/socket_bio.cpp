@@ -31,6 +31,7 @@ int bioRead(BIO* bio, char* data, std::size_t size, std::size_t* read) {
   BIO_clear_retry_flags(bio);
   SocketBioState* state = stateOf(bio);
   const ssize_t n = ::recv(state->fd, data, size, 0);
+  state->drained = n > 0 && static_cast<std::size_t>(n) < size;
   if (n > 0) {
     *read = static_cast<std::size_t>(n);
     return 1;

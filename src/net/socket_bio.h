@@ -8,6 +8,7 @@ namespace vkb::net {
 struct SocketBioState {
   int fd = -1;
   bool eof = false;      ///< the peer sent FIN
+  bool drained = false;  ///< the last recv(2) brought less than it had room for
   int error_number = 0;  ///< errno of the last call that failed for good
 };
 

@@ -46,15 +46,20 @@ class TlsSocketImpl final : public Poco::Net::StreamSocketImpl {
   /// The peer sent a certificate, and the context's authorities cover it. After the handshake.
   bool peerIsVerified();
 
-  // Never wait. kWantRead and kWantWrite say what to poll for.
+  // Never wait. kWantRead and kWantWrite say what to poll for, whatever came meanwhile.
   IoResult tryRead(char* data, std::size_t size);
   IoResult tryWrite(const char* data, std::size_t size);
   // Wait. A read returns as soon as there is something.
   IoResult readSome(char* data, std::size_t size, Deadline deadline);
   IoResult writeAll(const char* data, std::size_t size, Deadline deadline);
+  /// Looks: nothing came, no end either. What TLS itself sends behind an answer (session tickets)
+  /// is taken in.
+  bool isQuiet();
   /// kOk when poll(2) reports any of `events` (or an error, which the next call shows).
   IoState wait(short events, Deadline deadline);
 
+  /// Nothing is to come for a while: buffers go, unless there is something in them.
+  void rest();
   /// close_notify and FIN, as far as they can go out at once; reading goes on. Never fails: a peer
   /// that is gone needs to be told nothing.
   void endWriting();
@@ -94,6 +99,8 @@ class TlsSocketImpl final : public Poco::Net::StreamSocketImpl {
   template <typename Step>
   IoResult untilDone(Step step, Deadline deadline);
   IoResult sslFailure(int return_code, bool writes);
+  bool drainedLocked();
+  bool takeDrained();
   void sendCloseNotify();
 
   struct SslFree {

@@ -1,5 +1,6 @@
 #include "node/home_pod_change.h"
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
 
@@ -37,14 +38,15 @@ std::string membersBut(std::string_view text, std::size_t begin, std::string_vie
   return members;
 }
 
-/// metadata without resourceVersion and our annotation.
-std::string metadata(const json::Object& pod, std::string_view annotation) {
+/// metadata without these members and our annotation.
+std::string metadata(const json::Object& pod, std::string_view annotation,
+                     std::initializer_list<std::string_view> left_out) {
   const std::string_view text = pod.raw;
   std::string members;
   const std::size_t begin = json::findValue(text, 0, "metadata");
   if (begin >= text.size()) return members;
   json::forEachMember(text, begin, [&](const json::Member& member) {
-    if (member.key == "resourceVersion") return true;
+    if (std::find(left_out.begin(), left_out.end(), member.key) != left_out.end()) return true;
     if (member.key == "annotations") {
       const std::string others = membersBut(text, member.value_begin, annotation);
       if (!others.empty()) members += "annotations:\n" + others;
@@ -61,12 +63,18 @@ std::string metadata(const json::Object& pod, std::string_view annotation) {
 
 bool isSameQuestion(const json::Object& before, const json::Object& after,
                     std::string_view annotation) {
-  return spec(before) == spec(after) && metadata(before, annotation) == metadata(after, annotation);
+  const auto question = [annotation](const json::Object& pod) {
+    return metadata(pod, annotation, {"resourceVersion"});
+  };
+  return spec(before) == spec(after) && question(before) == question(after);
 }
 
-std::size_t printOfQuestion(const json::Object& pod, std::string_view annotation) {
+std::size_t printOfInputs(const json::Object& pod, std::string_view annotation) {
   const std::hash<std::string_view> hash;
-  return hash(spec(pod)) * 31 + hash(metadata(pod, annotation));
+  const std::string inputs = metadata(
+      pod, annotation,
+      {"resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"});
+  return hash(spec(pod)) * 31 + hash(inputs);
 }
 
 bool isNewer(const json::Object& after, const json::Object& before) {

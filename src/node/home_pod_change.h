@@ -12,8 +12,9 @@ namespace vkb::node {
 bool isSameQuestion(const json::Object& before, const json::Object& after,
                     std::string_view annotation);
 
-/// A number that is the same for two versions of a pod of which isSameQuestion() is true.
-std::size_t printOfQuestion(const json::Object& pod, std::string_view annotation);
+/// A number that is the same for two versions of a pod of which isSameQuestion() is true, and for
+/// one before and after its deletion was asked for.
+std::size_t printOfInputs(const json::Object& pod, std::string_view annotation);
 
 /// Has `after` a higher resourceVersion? Those of one resource are numbers; what is none is the
 /// lowest.

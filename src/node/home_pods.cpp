@@ -25,6 +25,12 @@ std::uint64_t numberOf(const std::string& text) {
   return value;
 }
 
+/// See PodLifecycleHandler::readsPodsWhole().
+const json::Without kSpecOfNoStatus{
+    .member = "spec",
+    .names = {"volumes", "env", "envFrom", "volumeMounts", "volumeDevices", "command", "args",
+              "livenessProbe", "readinessProbe", "startupProbe", "lifecycle"}};
+
 HomePod stateOf(const Json& pod) {
   if (!json::str(pod, {"metadata", "deletionTimestamp"}).empty()) {
     return json::integer(pod, {"metadata", "deletionGracePeriodSeconds"}).value_or(0) == 0
@@ -70,9 +76,11 @@ std::string annotationOf(const Json& annotations) {
 
 }  // namespace
 
-const Json& HomePods::View::pod() const {
+const Json& HomePods::View::whole() const {
   static const Json absent;
-  return object ? *object : absent;
+  if (!bytes) return absent;
+  if (!made_whole) made_whole = std::make_shared<const Json>(bytes->parse());
+  return *made_whole;
 }
 
 json::ObjectPtr HomePods::newest(const std::string& uid, bool* released) {
@@ -102,14 +110,16 @@ std::uint64_t HomePods::quietVersion(const std::string& uid) {
   return found == written_.end() ? 0 : found->second.quiet;
 }
 
-HomePods::View HomePods::view(const std::string& uid) {
+HomePods::View HomePods::view(const std::string& uid, Detail detail) {
   bool released = false;
   const json::ObjectPtr newest = this->newest(uid, &released);
   if (!newest) return {};
   View view{.state = HomePod::kActive,
-            .object = std::make_shared<const Json>(newest->parse()),
             .bytes = newest,
             .version = released ? 0 : numberOf(newest->resource_version)};
+  if (detail == Detail::kStatus) {
+    view.lean = std::make_shared<const Json>(json::parseWithout(*newest, kSpecOfNoStatus));
+  }
   view.state = released ? HomePod::kReleased : stateOf(view.pod());
   return view;
 }

@@ -23,12 +23,17 @@ class HomePods {
 
   struct View {
     HomePod state = HomePod::kAbsent;
-    std::shared_ptr<const Json> object{};
-    json::ObjectPtr bytes{};    ///< the same as it was sent; null when absent
+    json::ObjectPtr bytes{};    ///< as it was sent; null when absent
     std::uint64_t version = 0;  ///< its resourceVersion; 0 when absent, removed or not a number
-    const Json& pod() const;    ///< null when absent
+    /// The same as documents, made once and only where they are asked for; null when absent.
+    const Json& pod() const { return lean ? *lean : whole(); }
+    const Json& whole() const;
+    std::shared_ptr<const Json> lean{};  ///< without kSpecOfNoStatus, if that was all to be seen
+    mutable std::shared_ptr<const Json> made_whole{};
   };
-  View view(const std::string& uid);
+  enum class Detail { kWhole, kStatus };
+  /// kStatus: pod() leaves out what no status speaks of (kSpecOfNoStatus), most of a document.
+  View view(const std::string& uid, Detail detail = Detail::kWhole);
   /// Of what view() would give.
   std::uint64_t version(const std::string& uid);
   /// The version that our last write made, if nothing else was new in it than what it wrote:

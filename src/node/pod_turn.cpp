@@ -47,16 +47,21 @@ Outcome PodTurn::run() {
 }
 
 PlanInput PodTurn::observe() {
-  home_ = c_.homes.view(uid_);
   record_ = c_.records.find(uid_);
+  home_ = c_.homes.view(uid_, detail());
   if (!record_) rebuildRecord();
   const bool present = home_.state != HomePod::kAbsent;
   delegate_ = c_.deps.provider.peekPod(present ? &home_.pod() : nullptr, uid_,
                                        record_ ? &*record_ : nullptr);
   inputs_hash_.clear();
+  up_to_date_ = false;
   if (home_.state == HomePod::kActive) {
     inputs_hash_ = inputsHash();
     noteWanted();
+  }
+  if (record_ && delegate_.ownership == Ownership::kMine) {
+    up_to_date_ =
+        record_->inputs_hash == (home_.state == HomePod::kDeleting ? inputsHash() : inputs_hash_);
   }
 
   PlanInput in{
@@ -90,7 +95,7 @@ void PodTurn::rebuildRecord() {
   record.place_ns = hint.substr(0, first);
   record.place_name = hint.substr(first + 1, second - first - 1);
   record.provider_uid = hint.substr(second + 1);
-  record.inputs_hash = c_.deps.provider.inputsHash(home_.pod());
+  record.inputs_hash = c_.deps.provider.inputsHash(home_.whole());
   if (c_.records.put(record)) record_ = record;
 }
 
@@ -145,7 +150,7 @@ PodTurn::Step PodTurn::create() {
   }
   if (!record_) record_ = freshRecord();
   if (record_->state != State::kCreating) {
-    auto place = c_.deps.provider.placePod(home_.pod());
+    auto place = c_.deps.provider.placePod(home_.whole());
     if (!place) return refuse(place.error());
     record_->place_ns = place->ns;
     record_->place_name = place->name;
@@ -162,7 +167,7 @@ PodTurn::Step PodTurn::create() {
   }
 
   base::takeRequestWritten();
-  const auto created = c_.deps.provider.createPod(home_.pod(), *record_);
+  const auto created = c_.deps.provider.createPod(home_.whole(), *record_);
   if (created) measure(c_.create_delay);
   // With an answer this attempt is over. An earlier, unanswered one may still be under way.
   const bool answered = created || !created.error().isUnanswered();
@@ -201,7 +206,7 @@ PodTurn::Step PodTurn::adopt() {
 }
 
 PodTurn::Step PodTurn::update() {
-  if (auto updated = c_.deps.provider.updatePod(home_.pod(), *record_); !updated) {
+  if (auto updated = c_.deps.provider.updatePod(home_.whole(), *record_); !updated) {
     // What the delegate says is true all the same.
     update_failed_ = true;
     if (auto told = reflect(); !told) return fail(told.error());
@@ -209,6 +214,7 @@ PodTurn::Step PodTurn::update() {
     return refuse(updated.error());
   }
   record_->inputs_hash = inputs_hash_;
+  up_to_date_ = true;
   clearFailure();
   return reflectOnly();
 }
@@ -262,7 +268,7 @@ PodTurn::Step PodTurn::proveLost(bool reflect_first) {
     if (!ended) return fail(ended.error());
     if (*ended) return {};
     // The loss is about the version that these words made.
-    home_ = c_.homes.view(uid_);
+    home_ = c_.homes.view(uid_, detail());
     if (home_.state != HomePod::kActive) return {.again = true};
   }
   if (!allowLoss()) return {};

@@ -59,7 +59,7 @@ struct PodTurnContext {
   /// What there is to see now; both versions 0 where one of them is not known.
   Seen look(const std::string& uid);
   bool isSettled(const std::string& uid, const Seen& seen);
-  /// Home pods (printOfQuestion) whose inputs were found to be those of their records (a hash of
+  /// Home pods (printOfInputs) whose inputs were found to be those of their records (a hash of
   /// what stands there), so that they are not worked out again in each turn.
   struct Inputs {
     std::size_t print = 0, recorded = 0;
@@ -99,6 +99,8 @@ class PodTurn {
   void measure(prometheus::Histogram& delay);
 
   PlanInput observe();
+  /// What of home's pod this turn needs for sure.
+  HomePods::Detail detail() const;
   /// Of the home pod as it is; that of the record where it is known to be the same.
   std::string inputsHash();
   void noteInputs();
@@ -158,7 +160,8 @@ class PodTurn {
   HomePods::View home_;
   std::optional<PodRecord> record_;
   ProviderPod delegate_;
-  std::string inputs_hash_;
+  std::string inputs_hash_;  ///< of home's pod, while it is active
+  bool up_to_date_ = false;  ///< the provider's pod was last made from what home's asks for now
   // In this turn:
   bool update_failed_ = false;
   bool told_nobody_ = false;  ///< home has no such pod

@@ -47,11 +47,20 @@ void PodTurn::measure(prometheus::Histogram& delay) {
   delay.Observe(std::chrono::duration<double>(*written - *woken_at_).count());
 }
 
+/// What was made is looked at for its status, nearly always.
+HomePods::Detail PodTurn::detail() const {
+  using State = PodRecord::State;
+  const bool made =
+      record_ && record_->state != State::kWaiting && record_->state != State::kCreating;
+  return made && !c_.deps.provider.readsPodsWhole() ? HomePods::Detail::kStatus
+                                                    : HomePods::Detail::kWhole;
+}
+
 std::string PodTurn::inputsHash() {
   const bool made = record_ && !record_->inputs_hash.empty() &&
                     delegate_.ownership == ProviderPod::Ownership::kMine && home_.bytes;
-  if (!made) return c_.deps.provider.inputsHash(home_.pod());
-  const std::size_t print = printOfQuestion(*home_.bytes, c_.options.delegate_annotation);
+  if (!made) return c_.deps.provider.inputsHash(home_.whole());
+  const std::size_t print = printOfInputs(*home_.bytes, c_.options.delegate_annotation);
   const std::size_t recorded = std::hash<std::string>{}(record_->inputs_hash);
   {
     std::lock_guard lock(c_.mutex);
@@ -61,7 +70,7 @@ std::string PodTurn::inputsHash() {
       return record_->inputs_hash;
     }
   }
-  std::string hash = c_.deps.provider.inputsHash(home_.pod());
+  std::string hash = c_.deps.provider.inputsHash(home_.whole());
   std::lock_guard lock(c_.mutex);
   if (hash == record_->inputs_hash) {
     c_.known_inputs[uid_] = {print, recorded, c_.epoch};
@@ -74,7 +83,7 @@ std::string PodTurn::inputsHash() {
 /// A pod that was just made of what home shows need not be compared with it.
 void PodTurn::noteInputs() {
   if (!home_.bytes || record_->inputs_hash != inputs_hash_) return;
-  const std::size_t print = printOfQuestion(*home_.bytes, c_.options.delegate_annotation);
+  const std::size_t print = printOfInputs(*home_.bytes, c_.options.delegate_annotation);
   const std::size_t recorded = std::hash<std::string>{}(record_->inputs_hash);
   std::lock_guard lock(c_.mutex);
   c_.known_inputs[uid_] = {print, recorded, c_.epoch};

@@ -58,7 +58,9 @@ PodTurn::Step PodTurn::reflectOnly() {
 
 /// Tells home what the delegate says and writes down what people want to see of it.
 Result<void> PodTurn::reflect() {
-  auto status = c_.deps.provider.getPodStatus(home_.pod(), *record_);
+  PodRecord known = *record_;
+  if (!up_to_date_) known.inputs_hash.clear();
+  auto status = c_.deps.provider.getPodStatus(home_.pod(), known);
   if (!status) return failure(status.error());
   // Killed there and to be made anew: newer kubelets say Failed before they let go of a pod.
   if (delegate_.deleting && home_.state == HomePod::kActive && remakesLost() &&

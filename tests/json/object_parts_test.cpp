@@ -27,6 +27,30 @@ TEST(ObjectParts, AValueInsideIsReadAsTheWholeWouldBe) {
   EXPECT_TRUE(parseAt(*pod, {"spec", "n", "deeper"}).is_null());
 }
 
+TEST(ObjectParts, WhatIsNotWantedIsLeftOutOfItsMemberAlone) {
+  const Without without{.member = "spec", .names = {"env", "volumes"}};
+  for (const char* number : {"1", "1.5"}) {  // the second is for the slower parser
+    const auto object = makeObject(
+        std::string(R"({"metadata":{"labels":{"env":"test"}},"env":"kept","spec":{"volumes":[1],)"
+                    R"("containers":[{"env":[{"name":"A"}],"name":"c","z":{"env":2,"y":)") +
+        number + R"(}}],"a":[]}})");
+    ASSERT_TRUE(object);
+    Json expected = (*object)->parse();
+    expected["spec"].erase("volumes");
+    expected["spec"]["containers"][0].erase("env");
+    expected["spec"]["containers"][0]["z"].erase("env");
+    EXPECT_EQ(parseWithout(**object, without), expected);
+    EXPECT_EQ(parseWithout(**object, {}), (*object)->parse());
+  }
+}
+
+TEST(ObjectParts, ADoubledKeysLastValueCountsWithoutPartsToo) {
+  const auto object = makeObject(R"({"spec":{"b":1,"a":2,"b":{"c":3}},"spec":{"b":4,"b":5}})");
+  ASSERT_TRUE(object);
+  EXPECT_EQ(parseWithout(**object, {.member = "spec", .names = {"a"}}),
+            (Json{{"spec", {{"b", 5}}}}));
+}
+
 TEST(ObjectParts, AStringIsFoundByItsPath) {
   const auto pod = object(R"({"metadata":{"name":"a"},"spec":{"name":"b","x":{"name":"c\n\"d"}}})");
   EXPECT_EQ(str(*pod, {"spec", "name"}), "b");

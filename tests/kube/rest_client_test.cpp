@@ -66,6 +66,7 @@ class RestClientTest : public ::testing::Test {
     auto transport = std::make_unique<test::ScriptedTransport>();
     transport_ = transport.get();
     RestClientOptions options;
+    options.silence_check = 50ms;
     options.user_agent = "vk-bridge/1.2.3";
     options.cluster = "c";
     options.qps = qps;

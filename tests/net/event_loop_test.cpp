@@ -37,7 +37,13 @@ class EventLoopTest : public ::testing::Test {
 
   int ours_ = -1, theirs_ = -1;
   Gate ticks_;
-  net::EventLoop loop_{"test-loop", milliseconds(500), [this] { ticks_.open(); }};
+  std::atomic<int> ticked_ = 0;
+  std::atomic<bool> has_deadlines_ = true;
+  net::EventLoop loop_{"test-loop", milliseconds(50), [this] {
+                         ++ticked_;
+                         ticks_.open();
+                         return has_deadlines_.load();
+                       }};
 };
 
 TEST_F(EventLoopTest, TellsWhoAskedWhenThereIsSomethingToRead) {
@@ -98,6 +104,24 @@ TEST_F(EventLoopTest, TasksRunInTheirOrderAndTicksCome) {
   onLoop([] {});
   EXPECT_EQ(order, "abc");
   EXPECT_TRUE(ticks_.wait(2));
+}
+
+TEST_F(EventLoopTest, WhereThereAreNoDeadlinesItSleepsUntilSomethingHappens) {
+  Gate others;
+  net::EventLoop other{"other-loop", milliseconds(50), [&] {
+                         others.open();
+                         return true;
+                       }};
+  ASSERT_TRUE(other.start());
+  has_deadlines_ = false;
+  onLoop([] {});
+  ASSERT_TRUE(ticks_.wait(1)) << "the one that says so";
+  const int before = ticked_;
+  other.post([] {});
+  EXPECT_TRUE(others.wait(5)) << "time passes";
+  EXPECT_EQ(ticked_, before);
+  onLoop([] {});
+  EXPECT_TRUE(ticks_.wait(2)) << "something happened";
 }
 
 TEST_F(EventLoopTest, WhatIsPostedAfterTheStopIsDropped) {

@@ -6,6 +6,7 @@
 #include <Poco/Net/StreamSocket.h>
 #include <netinet/in.h>
 #include <openssl/x509.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -101,6 +102,41 @@ TEST_F(TlsSocketTest, AReaderAndAWriterOnEachSideFloodOneConnectionAtOnce) {
   }
   EXPECT_TRUE(up_got == up);
   EXPECT_TRUE(down_got == down);
+}
+
+TEST_F(TlsSocketTest, AReaderThatEmptiedTheSocketIsSentToWaitBeforeItLooksAgain) {
+  Pair pair = connected();
+  char byte = 0;
+  ASSERT_TRUE(pair.server->writeAll("a", 1, soon()).ok());
+  ASSERT_TRUE(pair.client->readSome(&byte, 1, soon()).ok());
+  ASSERT_TRUE(pair.server->writeAll("b", 1, soon()).ok());
+  EXPECT_EQ(pair.client->tryRead(&byte, 1).state, IoState::kWantRead) << "no system call";
+  EXPECT_EQ(pair.client->wait(POLLIN, soon()), IoState::kOk);
+  EXPECT_TRUE(pair.client->tryRead(&byte, 1).ok());
+  EXPECT_EQ(byte, 'b');
+}
+
+TEST_F(TlsSocketTest, WhoAsksWhetherAllIsQuietIsToldTheTruth) {
+  Pair pair = connected();
+  EXPECT_TRUE(pair.client->isQuiet());
+  pair.client->rest();
+  EXPECT_TRUE(pair.client->isQuiet());
+  char byte = 0;
+  ASSERT_TRUE(pair.server->writeAll("ab", 2, soon()).ok());
+  ASSERT_TRUE(pair.client->readSome(&byte, 1, soon()).ok());
+  pair.client->rest();
+  EXPECT_FALSE(pair.client->isQuiet()) << "half of a record is left, and stays";
+
+  Pair told = connected();
+  ASSERT_TRUE(told.server->writeAll("a", 1, soon()).ok());
+  ASSERT_TRUE(told.client->readSome(&byte, 1, soon()).ok());
+  told.client->rest();
+  ASSERT_TRUE(told.server->writeAll("b", 1, soon()).ok());
+  EXPECT_FALSE(told.client->isQuiet()) << "the socket was empty a moment ago";
+
+  Pair ended = connected();
+  ended.server->close();
+  EXPECT_FALSE(ended.client->isQuiet());
 }
 
 TEST_F(TlsSocketTest, TheServerKnowsWhoTheClientIs) {

@@ -89,6 +89,9 @@ class FakeProvider final : public PodLifecycleHandler, public PodNotifier {
   std::vector<std::optional<std::int64_t>> graces;
   int made = 0;
   int status_asked = 0;
+  Json status_asked_of{};           ///< the home pod that a status was last asked for
+  std::string status_asked_inputs;  ///< inputs_hash of the record that came with it
+  bool reads_pods_whole = true;
   std::map<std::string, std::uint64_t> versions;  ///< by home UID: how often it was told to change
   bool tells_versions = false;                    ///< podVersion gives them
 
@@ -185,6 +188,8 @@ class FakeProvider final : public PodLifecycleHandler, public PodNotifier {
 
   Result<Json> getPodStatus(const Json& pod, const PodRecord& record) override {
     ++status_asked;
+    status_asked_of = pod;
+    status_asked_inputs = record.inputs_hash;
     if (const auto found = pods.find(record.uid); found != pods.end()) return found->second.status;
     if (const auto last = last_status.find(record.uid); last != last_status.end()) {
       return last->second;
@@ -192,6 +197,7 @@ class FakeProvider final : public PodLifecycleHandler, public PodNotifier {
     return json::object(pod, {"status"});
   }
 
+  bool readsPodsWhole() const override { return reads_pods_whole; }
   std::vector<ProviderPod> getPods() override {
     std::vector<ProviderPod> result;
     for (const auto& [uid, pod] : pods) {

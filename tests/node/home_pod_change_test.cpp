@@ -18,7 +18,9 @@ const json::Object kBefore = pod("5", R"(,"labels":{"a":"b"})", R"("x":1)", R"("
 
 bool same(const json::Object& before, const json::Object& after) {
   const bool same = isSameQuestion(before, after, "ours");
-  EXPECT_EQ(same, printOfQuestion(before, "ours") == printOfQuestion(after, "ours"));
+  if (same) {
+    EXPECT_EQ(printOfInputs(before, "ours"), printOfInputs(after, "ours"));
+  }
   return same;
 }
 
@@ -43,6 +45,19 @@ TEST(HomePodChange, OurOwnAnnotationIsTheSameQuestion) {
       same(ours, pod("7", R"(,"labels":{"a":"b"},"annotations":{"ours":"y"})", R"("x":1)", "")));
   EXPECT_FALSE(same(
       ours, pod("7", R"(,"labels":{"a":"b"},"annotations":{"ours":"x","z":"1"})", R"("x":1)", "")));
+}
+
+TEST(HomePodChange, WhatItIsMadeOfHasOnePrint) {
+  const auto print = [](const char* metadata, const char* spec) {
+    return printOfInputs(pod("6", metadata, spec, ""), "ours");
+  };
+  const auto before = print(R"(,"labels":{"a":"b"})", R"("x":1)");
+  EXPECT_NE(before, print(R"(,"labels":{"a":"b"})", R"("x":2)"));
+  EXPECT_NE(before, print(R"(,"labels":{"a":"c"})", R"("x":1)"));
+  EXPECT_EQ(before, print(R"(,"generation":2,"labels":{"a":"b"},"deletionTimestamp":"t")"
+                          R"(,"deletionGracePeriodSeconds":30)",
+                          R"("x":1)"))
+      << "its end is asked for";
 }
 
 TEST(HomePodChange, NewerIsTheHigherNumber) {
