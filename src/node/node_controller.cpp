@@ -70,7 +70,7 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
   std::optional<ProviderState> state;  ///< nothing: no verdict yet, so nothing is claimed
   std::string message, registration_error;
   Json node;  ///< as last read or written; null before the first success
-  TimePoint patched{}, heartbeat{};
+  TimePoint registered{}, patched{}, heartbeat{};
   TimePoint looked{};     ///< when this state was last shown in full
   bool look_due = false;  ///< the next one's time is set
   int failures = 0, successes = 0;
@@ -114,6 +114,9 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     // was deleted while its cluster leaves stays away (design §7).
     const bool leaving = shown == ProviderState::kLeaving;
     if ((!conditions || leaving || elsewhere) && !*present) return Outcome::done();
+    if (!*present && begin < registered + kSpacing && registered != TimePoint{}) {
+      return Outcome::after(registered + kSpacing - begin);  // somebody deletes it, over and over
+    }
     if (*present && isFormer(**present) && !elsewhere && !leaving) {
       if (!conditions) return Outcome::done();
       if (auto removed = remove(**present); !removed) return fail(removed.error());
@@ -127,7 +130,8 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     remember(std::move(*written));
     std::lock_guard lock(mutex);
     registration_error.clear();
-    if (state == shown) looked = begin;
+    // What is learnt right after registration (the port of its kubelet API) is shown at once.
+    if (state == shown && *present) looked = begin;
     return Outcome::after(kHeartbeat);
   }
 
@@ -203,7 +207,7 @@ struct NodeController::Impl : std::enable_shared_from_this<NodeController::Impl>
     if (made) {
       VKB_LOG(deps.logger, Info, "node registered", {"node", options.node});
       std::lock_guard lock(mutex);
-      patched = heartbeat = deps.runtime.clock.now();
+      registered = heartbeat = deps.runtime.clock.now();
     }
     return made;
   }

@@ -217,6 +217,30 @@ TEST_F(NodeControllerTest, AStateAndADeletedNodeDoNotWaitForTheNextLookAtCapacit
   EXPECT_FALSE(node().is_null());
 }
 
+TEST_F(NodeControllerTest, WhatIsLearntRightAfterRegistrationIsShownAtOnce) {
+  start();
+  controller_->setState(ProviderState::kReady, "");
+  rt_.settle();
+  ASSERT_FALSE(node().is_null());
+  provider_.setCpu("9");
+  rt_.settle();
+  EXPECT_EQ(json::str(node(), {"status", "capacity", "cpu"}), "9");
+}
+
+TEST_F(NodeControllerTest, ANodeThatSomebodyDeletesOverAndOverIsMadeOnceInTwoSeconds) {
+  startReady();
+  const auto before = requests("create", "nodes");
+  for (int i = 0; i < 50; ++i) {
+    if (!node().is_null()) {
+      ASSERT_TRUE(home_.remove("vandal", kube::kNodes, "", "gpu"));
+    }
+    rt_.advance(std::chrono::milliseconds(200));
+  }
+  EXPECT_LE(requests("create", "nodes") - before, 6);
+  rt_.advance(seconds(3));
+  EXPECT_FALSE(node().is_null());
+}
+
 TEST_F(NodeControllerTest, AHomeRestoredToBeforeOurLastWriteIsToldItAgain) {
   startReady();
   const auto backup = home_.snapshot();
