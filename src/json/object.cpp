@@ -146,8 +146,9 @@ Json Object::parse() const {
 
 namespace {
 
-/// False: a number that only the slower parser can tell about.
 using Names = std::vector<std::string_view>;
+
+/// False: a number that only the slower parser can tell about.
 bool convert(const dom::element& element, Json& value, const Names& left_out);
 
 Json::object_t& emptyObject(Json& value) {
