@@ -163,11 +163,11 @@ IoResult TlsSocketImpl::sslFailure(int return_code, bool writes) {
           .what = takeErrorText()};
 }
 
-/// The last read emptied the socket and OpenSSL holds nothing of it, not even the head of a record:
-/// it would have asked for the rest, in vain. Gives the buffers back, which
-/// SSL_MODE_RELEASE_BUFFERS alone leaves to most connections that idle (measured); elsewhere
-/// SSL_free_buffers() is not safe before OpenSSL 3.0.14 (CVE-2024-4741).
-bool TlsSocketImpl::drainedLocked() {
+/// True: the last read emptied the socket and OpenSSL holds nothing of it, not even the head of a
+/// record: it would have asked for the rest, in vain. Then the buffers go, which
+/// SSL_MODE_RELEASE_BUFFERS alone leaves to most connections that idle (measured); in any other
+/// case SSL_free_buffers() is not safe before OpenSSL 3.0.14 (CVE-2024-4741).
+bool TlsSocketImpl::releaseIfDrainedLocked() {
   if (ssl_ == nullptr || !bio_state_.drained || ssl_broken_) return false;
   if (SSL_has_pending(ssl_.get()) == 1) return false;
   SSL_free_buffers(ssl_.get());
@@ -178,14 +178,14 @@ bool TlsSocketImpl::drainedLocked() {
 /// half of all reads, otherwise. Says so once.
 bool TlsSocketImpl::takeDrained() {
   const std::lock_guard lock(mutex_);
-  const bool drained = drainedLocked();
+  const bool drained = releaseIfDrainedLocked();
   bio_state_.drained = false;
   return drained;
 }
 
 void TlsSocketImpl::rest() {
   const std::lock_guard lock(mutex_);
-  drainedLocked();
+  releaseIfDrainedLocked();
 }
 
 IoResult TlsSocketImpl::tryRead(char* data, std::size_t size) {

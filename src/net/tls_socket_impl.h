@@ -99,7 +99,7 @@ class TlsSocketImpl final : public Poco::Net::StreamSocketImpl {
   template <typename Step>
   IoResult untilDone(Step step, Deadline deadline);
   IoResult sslFailure(int return_code, bool writes);
-  bool drainedLocked();
+  bool releaseIfDrainedLocked();
   bool takeDrained();
   void sendCloseNotify();
 
