@@ -54,7 +54,7 @@ PlanInput PodTurn::observe() {
   delegate_ = c_.deps.provider.peekPod(present ? &home_.pod() : nullptr, uid_,
                                        record_ ? &*record_ : nullptr);
   inputs_hash_.clear();
-  up_to_date_ = false;
+  up_to_date_ = home_outran_us_ = false;
   if (home_.state == HomePod::kActive) {
     inputs_hash_ = inputsHash();
     noteWanted();

@@ -165,6 +165,9 @@ class PodTurn {
   // In this turn:
   bool update_failed_ = false;
   bool told_nobody_ = false;  ///< home has no such pod
+  /// In this step home refused a status: the pod has another version by now. What a provider calls
+  /// a conflict is none of these; it may have changed the record, which has to be written.
+  bool home_outran_us_ = false;
   /// What reflect() made home's version; nothing: it wrote nothing. See HomePods::quietVersion().
   std::optional<std::uint64_t> told_version_{};
 };

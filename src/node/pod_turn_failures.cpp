@@ -18,7 +18,7 @@ constexpr const char* kNotOffloaded = "NotOffloaded";
 
 PodTurn::Step PodTurn::fail(const Status& status) {
   // Somebody wrote to home's pod first, and what they wrote is known: no failure, a new question.
-  if (status.code == 409 && c_.homes.version(uid_) != home_.version) return {.again = true};
+  if (home_outran_us_ && c_.homes.version(uid_) != home_.version) return {.again = true};
   const std::string text = status.reason + ": " + status.message;
   bool lasting = false, first = false;
   const bool news = isNews(status, &lasting, &first);

@@ -34,6 +34,7 @@ Result<HomePods::Told> PodTurn::tell(const Json& status, const Json& annotations
                                      HomePods::Annotate annotate) {
   auto told = c_.homes.tell(home_, status, annotations, annotate);
   told_nobody_ |= told && *told == HomePods::Told::kGone;
+  home_outran_us_ |= !told && told.error().code == 409;
   return told;
 }
 
