@@ -75,7 +75,8 @@ class TwoTargets : public WorldTest {
       world().removeNamespaces();
       const Outcome left =
           world().bridge.command({"leave", second_->node, "--drain", "--timeout", "30s"});
-      EXPECT_TRUE(left.ok()) << left.describe();
+      EXPECT_TRUE(left.ok()) << left.describe() << world().bridge.command({"status"}).out
+                             << world().bridge.logTail();
       EXPECT_TRUE(second_->cluster.list(second_->ours()).empty());
     }
     ordinary_.reset();
@@ -311,6 +312,10 @@ TEST_F(TwoTargets, AnotherClusterUnderOnesAddressIsLeftAloneAndNothingAtHomeIsFa
   const auto there = delegatesIn(b.cluster, ns);
   const std::string id = b.cluster.id();
   Recorder at_home(w.home, {"pods", ns});
+  // Of the case before some are still on their way out. In the copy they would come back when home
+  // and bridge know nothing of them any more: so many that they would not be believed.
+  ASSERT_TRUE(waitFor(b.cluster, b.ours(), "only these to be there",
+                      [](const Objects& pods) { return pods.size() == 2; }));
   b.worker.stop();
   rig.save(w.environment.other_name, copy);
   rig.replaceByNewCluster(w.environment.other_name);
