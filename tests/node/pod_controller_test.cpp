@@ -111,21 +111,6 @@ TEST_F(PodControllerTest, AClearNoMeansThatNothingWasMade) {
   EXPECT_EQ(provider_.count("get"), 0);
 }
 
-TEST_F(PodControllerTest, AClearNoIsOneThoughHomesPodWasChangedMeanwhile) {
-  provider_.create_error = {
-      .code = 409, .reason = "NameTaken", .message = "taken", .retry = Retry::kNever};
-  provider_.on_create = [&](const PodRecord&) {
-    home_.edit(kube::kPods, "default", "web", {{"metadata", {{"labels", {{"a", "b"}}}}}});
-    rt_.settle();
-  };
-  begin();
-  const std::string uid = addPod("web");
-  ASSERT_EQ(provider_.count("create"), 1);
-  EXPECT_EQ(state(uid), State::kWaiting);
-  removePod("web", 30);
-  EXPECT_TRUE(pod("web").is_null()) << "never made: gone at once";
-}
-
 TEST_F(PodControllerTest, AClearNoAfterALostAnswerLeavesThatAttemptOpen) {
   begin();
   provider_.lose_next_create = true;
