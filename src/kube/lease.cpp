@@ -92,6 +92,15 @@ Json LeaseClaim::spec(const std::string& holder) const {
 
 Result<LeaseClaim::Outcome> LeaseClaim::tryHold(bool take_over) {
   const std::lock_guard lock(mutex_);
+  if (const json::ObjectPtr held = std::exchange(held_, nullptr)) {
+    auto renewed = take(held->parse(), options_.holder);
+    const bool changed = renewed ? !renewed->held : renewed.error().isNotFound();
+    if (!changed) return renewed;
+  }
+  return lookAndHold(take_over);
+}
+
+Result<LeaseClaim::Outcome> LeaseClaim::lookAndHold(bool take_over) {
   auto found = client_.get(kLeases, options_.ns, options_.name);
   if (!found) return failure(found.error());
   if (!*found) {
@@ -116,7 +125,10 @@ Result<LeaseClaim::Outcome> LeaseClaim::make() {
   lease["spec"]["acquireTime"] = lease["spec"]["renewTime"];
   lease["spec"]["leaseTransitions"] = 0;
   auto made = client_.create(kLeases, options_.ns, lease);
-  if (made) return Outcome{true, options_.holder};
+  if (made) {
+    held_ = std::move(*made);
+    return Outcome{true, options_.holder};
+  }
   // Another one was faster: not held, and the next look tells by whom.
   if (made.error().code == 409) return Outcome{false, ""};
   return failure(made.error());
@@ -136,6 +148,7 @@ Result<LeaseClaim::Outcome> LeaseClaim::take(Json lease, const std::string& prev
   lease["spec"]["leaseTransitions"] = transitions;
   auto written = client_.update(kLeases, options_.ns, options_.name, lease);
   if (written) {
+    held_ = std::move(*written);
     Outcome outcome{true, options_.holder};
     if (transitions > 0) {
       outcome.taken_from_another = json::parseTime(json::str(lease, {"spec", "acquireTime"}));
@@ -168,6 +181,7 @@ void LeaseClaim::noteForeign(const Json& lease, const std::string& holder) {
 
 Result<void> LeaseClaim::release() {
   const std::lock_guard lock(mutex_);
+  held_.reset();
   auto found = client_.get(kLeases, options_.ns, options_.name);
   if (!found) return failure(found.error());
   if (!*found || json::str(**found, {"spec", "holderIdentity"}) != options_.holder) return {};
@@ -182,6 +196,7 @@ Result<void> LeaseClaim::release() {
 
 Result<void> LeaseClaim::remove() {
   const std::lock_guard lock(mutex_);
+  held_.reset();
   auto found = client_.get(kLeases, options_.ns, options_.name);
   if (!found) return failure(found.error());
   if (!*found || json::str(**found, {"spec", "holderIdentity"}) != options_.holder) return {};

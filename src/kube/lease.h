@@ -63,8 +63,10 @@ class LeaseClaim {
     /// of whoever took it); nothing when it never was.
     std::optional<WallTime> taken_from_another{};
   };
-  /// Takes, renews or just looks, by one GET and at most one write; to be called every
-  /// duration / 4. `take_over` takes it from a live holder, who learns of it at his next renewal.
+  /// Takes, renews or just looks; to be called every duration / 4. One PUT renews what was held the
+  /// last time, as in client-go's election; whoever wrote it since makes that a conflict.
+  /// Otherwise, or after a call that failed, a GET tells first. `take_over` takes it from a live
+  /// holder, who learns of it at his next renewal.
   Result<Outcome> tryHold(bool take_over = false);
   /// Gives it back, if it is ours, so that the next one need not wait.
   Result<void> release();
@@ -72,6 +74,7 @@ class LeaseClaim {
   Result<void> remove();
 
  private:
+  Result<Outcome> lookAndHold(bool take_over);
   Result<Outcome> make();
   Result<Outcome> take(Json lease, const std::string& previous);
   bool lapsed(const Json& lease);
@@ -82,6 +85,7 @@ class LeaseClaim {
   Client& client_;
   const LeaseOptions options_;
   std::mutex mutex_;
+  json::ObjectPtr held_;     ///< as our last call wrote it; null: it did not
   std::string seen_record_;  ///< resourceVersion and holder last seen of another's claim
   std::string seen_holder_;
   TimePoint seen_at_{};

@@ -133,8 +133,10 @@ TEST_F(ClaimTest, ARestartOfTheHolderWaitsForNothing) {
 
 TEST_F(ClaimTest, AClaimThatCannotBeRenewedIsBelievedForThirtySeconds) {
   start();
-  target_.faults().refuse(serverError(500), test::Fault::kForever,
-                          test::requestsOf("get", "leases"));
+  for (const char* verb : {"get", "update"}) {
+    target_.faults().refuse(serverError(500), test::Fault::kForever,
+                            test::requestsOf(verb, "leases"));
+  }
   runtime_.advance(25s);
   EXPECT_EQ(state(), "Ready");
   runtime_.advance(10s);

@@ -70,6 +70,38 @@ TEST_F(LeaseTest, AFreeClaimIsTakenAndKept) {
   EXPECT_EQ(stored("default", "c")["spec"]["leaseTransitions"], 0);
 }
 
+TEST_F(LeaseTest, AHeldClaimIsRenewedByOneWriteUntilACallFails) {
+  LeaseClaim one = claim("one");
+  ASSERT_TRUE(one.tryHold().value().held);
+  const auto requests = [&] {
+    cluster_.requests.clear();
+    runtime_.advance(10s);
+    EXPECT_TRUE(one.tryHold().value().held);
+    return cluster_.requests.size();
+  };
+  const Json first = stored("default", "c");
+  EXPECT_EQ(requests(), 1u);
+  EXPECT_EQ(requests(), 1u);
+  EXPECT_NE(stored("default", "c")["spec"]["renewTime"], first["spec"]["renewTime"]);
+  EXPECT_EQ(stored("default", "c")["spec"]["acquireTime"], first["spec"]["acquireTime"]);
+  cluster_.setDown(true);
+  EXPECT_FALSE(one.tryHold());
+  cluster_.setDown(false);
+  EXPECT_EQ(requests(), 2u) << "it may be another's by now: looked at first";
+  EXPECT_EQ(requests(), 1u);
+}
+
+TEST_F(LeaseTest, AHeldClaimThatWasChangedOrDeletedIsPutRight) {
+  LeaseClaim one = claim("one");
+  ASSERT_TRUE(one.tryHold().value().held);
+  cluster_.edit(kLeases, "default", "c", {{"metadata", {{"labels", {{"a", "b"}}}}}});
+  EXPECT_TRUE(one.tryHold().value().held);
+  EXPECT_EQ(stored("default", "c")["metadata"]["labels"]["a"], "b");
+  ASSERT_TRUE(cluster_.remove("user", kLeases, "default", "c", {}));
+  EXPECT_TRUE(one.tryHold().value().held);
+  EXPECT_FALSE(stored("default", "c").is_null());
+}
+
 TEST_F(LeaseTest, ALiveHolderIsNotPushedAside) {
   LeaseClaim one = claim("one"), two = claim("two");
   ASSERT_TRUE(one.tryHold().value().held);
