@@ -8,6 +8,7 @@
 #include <Poco/Net/HTTPServerRequest.h>
 #include <Poco/Net/HTTPServerResponse.h>
 #include <Poco/Net/ServerSocket.h>
+#include <Poco/Net/ServerSocketImpl.h>
 #include <Poco/Net/SocketAddress.h>
 #include <Poco/ThreadPool.h>
 #include <Poco/Timespan.h>
@@ -92,6 +93,20 @@ class HandlerFactory final : public Poco::Net::HTTPRequestHandlerFactory {
   const HttpEndpoint::Handlers handlers_;
 };
 
+/// Poco's accept thread looks every quarter of a second whether it should stop, and each time costs
+/// an idle process more than anything else it does.
+class PatientListener final : public Poco::Net::ServerSocketImpl {
+ public:
+  bool poll(const Poco::Timespan& /*timeout*/, int mode) override {
+    return ServerSocketImpl::poll(Poco::Timespan(1, 0), mode);
+  }
+};
+
+class PatientServerSocket final : public Poco::Net::ServerSocket {
+ public:
+  PatientServerSocket() : ServerSocket(new PatientListener, true) {}  // counted by Poco
+};
+
 struct HostPort {
   std::string host;
   std::uint16_t port;
@@ -155,7 +170,7 @@ Result<std::unique_ptr<HttpEndpoint>> HttpEndpoint::start(const std::string& lis
   const auto target = parseListen(listen);
   if (!target) return failure(target.error());
   try {
-    Poco::Net::ServerSocket socket;
+    PatientServerSocket socket;
     // Not Poco's default, which would let a second process share the port unnoticed.
     socket.bind(Poco::Net::SocketAddress(target->host, target->port), true, false);
     socket.listen(kMaxQueued);

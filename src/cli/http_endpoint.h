@@ -31,7 +31,8 @@ class HttpEndpoint {
   ~HttpEndpoint();
 
   std::uint16_t port() const;
-  /// Closes the port and every connection; waits for running handlers. Once or more often.
+  /// Closes the port and every connection; waits for running handlers, and up to a second for its
+  /// own threads. Once or more often.
   void stop();
 
  private:

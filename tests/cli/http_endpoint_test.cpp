@@ -8,6 +8,9 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -43,6 +46,26 @@ Reply ask(std::uint16_t port, const std::string& path, const std::string& method
   reply.type = response.getContentType();
   reply.allow = response.get("Allow", "");
   return reply;
+}
+
+std::set<std::filesystem::path> threads() {
+  std::set<std::filesystem::path> all;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) all.insert(task);
+  return all;
+}
+
+/// How often the threads but `others` have gone to sleep so far.
+long sleepsBut(const std::set<std::filesystem::path>& others) {
+  long sleeps = 0;
+  for (const auto& task : threads()) {
+    if (others.contains(task)) continue;
+    std::ifstream status(task / "status");
+    std::string word;
+    while (status >> word) {
+      if (word == "voluntary_ctxt_switches:" && status >> word) sleeps += std::stol(word);
+    }
+  }
+  return sleeps;
 }
 
 class HttpEndpointTest : public ::testing::Test {
@@ -145,6 +168,18 @@ TEST_F(HttpEndpointTest, StopIsPromptThoughAClientIsConnectedAndSilent) {
   } catch (const Poco::Net::ConnectionResetException&) {
   }
   EXPECT_EQ(received, 0) << "the connection was closed";
+}
+
+TEST_F(HttpEndpointTest, ItIsSeldomWokenWhileNobodyAsks) {
+  const auto others = threads();
+  const auto endpoint = start();
+  EXPECT_EQ(ask(endpoint->port(), "/healthz").status, 200);
+  const long before = sleepsBut(others);
+  const auto begin = std::chrono::steady_clock::now();
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
+  EXPECT_LE(static_cast<double>(sleepsBut(others) - before), 3 * passed.count());
+  EXPECT_GT(sleepsBut(others), before) << "this proves nothing";
 }
 
 TEST_F(HttpEndpointTest, ManyClientsAtOnceAreAllServed) {
