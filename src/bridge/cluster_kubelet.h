@@ -17,6 +17,7 @@ struct KubeletOptions {
   std::string cert_file{}, key_file{};  ///< "": a self-signed certificate, kept in the state folder
   std::string client_ca_file{};         ///< "": as home's API server knows its clients
   bool anonymous = false;
+  std::shared_ptr<net::EventThread> thread{};  ///< kubelet::Server::Deps::thread
 };
 
 /// The kubelet API of one cluster's node: takes the node's port (chosen at its first start, then

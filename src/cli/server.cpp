@@ -36,32 +36,39 @@ Result<std::unique_ptr<Server>> Server::start(Session& session, state::StateFold
   server->database_ = std::move(*database);
 
   using Guarded = Result<std::unique_ptr<kube::IdentityGuard>>;
+  using Thread = std::shared_ptr<net::EventThread>;
   const auto connect = [&session](const kube::ClusterAccess& access, const std::string& name,
-                                  const std::string& id,
+                                  const std::string& id, const Thread& watches,
                                   const std::string& ns = kube::kIdentityNamespace) -> Guarded {
     auto proof = std::make_shared<kube::IdentityProof>(ns);
-    auto client = session.connect(access, name, proof);
+    auto client = session.connect(access, name, proof, watches);
     if (!client) return failure(client.error());
     return std::make_unique<kube::IdentityGuard>(std::move(*client), id, std::move(proof));
   };
   const std::string home_id = home.id;
+  // For all clusters together, however many there are. Home has one of its own: no target can keep
+  // it busy.
+  const auto home_watches = std::make_shared<net::EventThread>("vkb-watch-home");
+  const auto target_watches = std::make_shared<net::EventThread>("vkb-watch-there");
+  if (kubelet) kubelet->thread = std::make_shared<net::EventThread>("vkb-kubelet");
   server->supervisor_ = std::make_unique<bridge::Supervisor>(
       bridge::Supervisor::Deps{
           .runtime = session.runtime(),
           .folder = server->folder_,
           .database = *server->database_,
-          .connect_home = [connect, home_id, access = home.access](
+          .connect_home = [connect, home_id, home_watches, access = home.access](
                               const auto&) -> Result<std::unique_ptr<kube::Client>> {
-            auto guard = connect(access, "home", home_id);
+            auto guard = connect(access, "home", home_id, home_watches);
             if (!guard) return failure(guard.error());
             return std::move(*guard);
           },
           .connect_target =
-              [connect, folder_ptr = &server->folder_](
+              [connect, target_watches, folder_ptr = &server->folder_](
                   const state::ClusterConfig& config) -> Result<bridge::Supervisor::Target> {
             auto access = kube::loadKubeconfig(folder_ptr->kubeconfigPath(config.name).string());
             if (!access) return failure(access.error());
-            auto guard = connect(*access, config.name, config.target_id, config.identity_namespace);
+            auto guard = connect(*access, config.name, config.target_id, target_watches,
+                                 config.identity_namespace);
             if (!guard) return failure(guard.error());
             const kube::IdentityGuard* identity = guard->get();
             return bridge::Supervisor::Target{

@@ -61,10 +61,13 @@ Session::Session(CommonOptions options)
 
 Result<std::unique_ptr<kube::Client>> Session::connect(const kube::ClusterAccess& access,
                                                        const std::string& cluster,
-                                                       std::shared_ptr<kube::IdentityProof> proof) {
-  return kube::makeRestClient(
-      access, clock_, random_, logger_, metrics_,
-      {.user_agent = productVersion(), .cluster = cluster, .identity_proof = std::move(proof)});
+                                                       std::shared_ptr<kube::IdentityProof> proof,
+                                                       std::shared_ptr<net::EventThread> watches) {
+  return kube::makeRestClient(access, clock_, random_, logger_, metrics_,
+                              {.user_agent = productVersion(),
+                               .cluster = cluster,
+                               .watch_thread = std::move(watches),
+                               .identity_proof = std::move(proof)});
 }
 
 Result<Session::Home> Session::connectHome() {

@@ -11,6 +11,7 @@
 #include "kube/client.h"
 #include "kube/identity.h"
 #include "kube/kubeconfig.h"
+#include "net/event_loop.h"
 #include "state/state_folder.h"
 
 namespace vkb::cli {
@@ -38,9 +39,11 @@ class Session {
   Runtime runtime() { return {clock_, executor_, random_}; }
 
   /// A client for `access`; `cluster` labels its metrics. `proof`: of the IdentityGuard above it.
+  /// `watches`: RestClientOptions::watch_thread.
   Result<std::unique_ptr<kube::Client>> connect(
       const kube::ClusterAccess& access, const std::string& cluster,
-      std::shared_ptr<kube::IdentityProof> proof = nullptr);
+      std::shared_ptr<kube::IdentityProof> proof = nullptr,
+      std::shared_ptr<net::EventThread> watches = nullptr);
 
   struct Home {
     kube::ClusterAccess access;

@@ -97,7 +97,9 @@ struct RestWatches::Followed {
 
 RestWatches::RestWatches(RestExchange& exchange)
     : exchange_(exchange),
-      loop_("vkb-watch", exchange.options().silence_check, [this] { return endSilent(); }) {}
+      loop_(exchange.options().watch_thread ? exchange.options().watch_thread
+                                            : std::make_shared<net::EventThread>("vkb-watch"),
+            exchange.options().silence_check, [this] { return endSilent(); }) {}
 
 RestWatches::~RestWatches() {
   std::vector<std::shared_ptr<Watch>> running;

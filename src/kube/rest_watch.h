@@ -15,10 +15,10 @@
 namespace vkb::kube {
 
 /// The running watches of one client. Each is opened by a thread of its own, which that may keep
-/// busy for a while (a name lookup, a handshake), and then followed by one thread for all: handlers
-/// are called there and must not block. A handle that is destroyed stops its watch at once, even
-/// from within a handler's call; the destructor here calls off what is under way, waits for it, and
-/// is for no handler to run.
+/// busy for a while (a name lookup, a handshake), and then followed by one thread for all (of this
+/// client, or of more: RestClientOptions::watch_thread): handlers are called there and must not
+/// block. A handle that is destroyed stops its watch at once, even from within a handler's call;
+/// the destructor here calls off what is under way, waits for it, and is for no handler to run.
 class RestWatches {
  public:
   explicit RestWatches(RestExchange& exchange);

@@ -76,7 +76,9 @@ class Server::Core final : public ConnectionHost, public std::enable_shared_from
                        {{"node", node}, {"code", std::to_string(code)}})
               .Increment();
         }),
-        loop_("vkb-kubelet", kTick, [this] { return onTick(); }) {}
+        loop_(deps.thread ? std::move(deps.thread)
+                          : std::make_shared<net::EventThread>("vkb-kubelet"),
+              kTick, [this] { return onTick(); }) {}
 
   Result<void> start() {
     if (auto ready = tls_.refresh(); !ready) return ready;
@@ -172,7 +174,7 @@ class Server::Core final : public ConnectionHost, public std::enable_shared_from
   std::deque<Waiting> waiting_;
   std::size_t in_progress_ = 0, sessions_ = 0;
 
-  net::EventLoop loop_;  ///< last: its thread ends before what it uses
+  net::EventLoop loop_;  ///< last: stopped before what it uses
 };
 
 void Server::Core::acceptSome() {

@@ -12,6 +12,7 @@
 #include "kube/client.h"
 #include "kubelet/limits.h"
 #include "kubelet/serving_certificate.h"
+#include "net/event_loop.h"
 #include "vkbridge/streams.h"
 
 namespace vkb::kubelet {
@@ -20,9 +21,9 @@ namespace vkb::kubelet {
 /// /metrics/resource, /containerLogs, /exec, /attach, /portForward. Who may is home's to say, as
 /// for a kubelet (access.h); default deny.
 ///
-/// Threads: one of its own ("vkb-kubelet", an event loop) carries every connection and never
-/// blocks, so that neither a slow client nor a full one delays another; what has to ask home or the
-/// provider runs on the executor, at most Limits::max_in_progress at once.
+/// Threads: one, its own or Deps::thread, carries every connection and never blocks, so that
+/// neither a slow client nor a full one delays another; what has to ask home or the provider runs
+/// on the executor, at most Limits::max_in_progress at once.
 class Server {
  public:
   struct Deps {
@@ -37,6 +38,8 @@ class Server {
     std::unique_ptr<ServingCertificate> certificate;
     base::Logger& logger;
     base::Metrics& metrics;
+    /// Carries the connections, of other servers too; null: one of this server's own.
+    std::shared_ptr<net::EventThread> thread{};
   };
   struct Options {
     std::string node;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <thread>
 
 #include "net_fixture.h"
 
@@ -39,7 +40,8 @@ class EventLoopTest : public ::testing::Test {
   Gate ticks_;
   std::atomic<int> ticked_ = 0;
   std::atomic<bool> has_deadlines_ = true;
-  net::EventLoop loop_{"test-loop", milliseconds(50), [this] {
+  const std::shared_ptr<net::EventThread> thread_ = std::make_shared<net::EventThread>("test");
+  net::EventLoop loop_{thread_, milliseconds(50), [this] {
                          ++ticked_;
                          ticks_.open();
                          return has_deadlines_.load();
@@ -108,7 +110,7 @@ TEST_F(EventLoopTest, TasksRunInTheirOrderAndTicksCome) {
 
 TEST_F(EventLoopTest, WhereThereAreNoDeadlinesItSleepsUntilSomethingHappens) {
   Gate others;
-  net::EventLoop other{"other-loop", milliseconds(50), [&] {
+  net::EventLoop other{std::make_shared<net::EventThread>("other"), milliseconds(50), [&] {
                          others.open();
                          return true;
                        }};
@@ -122,6 +124,52 @@ TEST_F(EventLoopTest, WhereThereAreNoDeadlinesItSleepsUntilSomethingHappens) {
   EXPECT_EQ(ticked_, before);
   onLoop([] {});
   EXPECT_TRUE(ticks_.wait(2)) << "something happened";
+}
+
+TEST_F(EventLoopTest, TwoShareAThreadAndOneThatStopsLeavesTheOtherAtWork) {
+  net::EventLoop other{thread_, milliseconds(50), [] { return true; }};
+  ASSERT_TRUE(other.start());
+  std::thread::id one, two;
+  std::atomic<int> calls = 0;
+  Gate called;
+  onLoop([&] { one = std::this_thread::get_id(); });
+  other.post([&] {
+    two = std::this_thread::get_id();
+    const auto id = other.watch(ours_, [&] {
+      ++calls;  // and does not read: it is told again
+      called.open();
+    });
+    other.setInterest(id, true, false);
+  });
+  ASSERT_EQ(write(theirs_, "x", 1), 1);
+  ASSERT_TRUE(called.wait(2));
+  EXPECT_EQ(one, two);
+  other.stop();
+  const int before = calls;
+  for (int i = 0; i < 20; ++i) onLoop([] {});
+  EXPECT_EQ(calls, before);
+  EXPECT_TRUE(ticks_.wait(2));
+}
+
+TEST_F(EventLoopTest, TicksThatAreNearlyDueComeTogether) {
+  std::atomic<int> later_ticks = 0;
+  net::EventLoop later{thread_, milliseconds(1900), [&] {
+                         ++later_ticks;
+                         return true;
+                       }};
+  Gate looked;
+  int seen = 0;
+  net::EventLoop sooner{thread_, milliseconds(1000), [&] {
+                          sooner.post([&] {
+                            seen = later_ticks;
+                            looked.open();
+                          });
+                          return false;
+                        }};
+  later.post([] {});
+  sooner.post([] {});
+  ASSERT_TRUE(looked.wait());
+  EXPECT_EQ(seen, 1);
 }
 
 TEST_F(EventLoopTest, WhatIsPostedAfterTheStopIsDropped) {
