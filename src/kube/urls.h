@@ -26,6 +26,9 @@ inline constexpr const char* kAcceptMetadataList =
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 inline constexpr const char* kAcceptMetadata =
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+/// Of a write whose answer is not read: the whole object will do as well.
+inline constexpr const char* kAcceptMetadataOrWhole =
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 std::string listQuery(const ListOptions& options);
 std::string watchQuery(const WatchOptions& options);
 /// "?timeout=10s"

@@ -184,6 +184,9 @@ TEST_F(RestClientTest, PatchesHaveTheirContentTypes) {
 
 TEST_F(RestClientTest, DeleteSendsItsOptionsAsABody) {
   ASSERT_TRUE(client_->remove(kPods, "a", "b", {.grace_period_seconds = 5, .uid = "u"}));
+  EXPECT_EQ(test::headerOf(last(), "Accept"),
+            "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json")
+      << "the answer is not read";
   EXPECT_EQ(last().method, "DELETE");
   EXPECT_EQ(last().target, "/api/v1/namespaces/a/pods/b?timeout=10s");
   const Json body = Json::parse(last().body);
