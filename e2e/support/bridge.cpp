@@ -49,7 +49,7 @@ void Bridge::start() {
   child_ = std::make_unique<Child>(
       std::vector<std::string>{program_, "run", "--home-kubeconfig", home_kubeconfig_,
                                "--state-dir", state_.string(), "--listen",
-                               "127.0.0.1:" + std::to_string(port_)},
+                               "127.0.0.1:" + std::to_string(port_), "--log-level", "debug"},
       Child::Streams{-1, log.get(), log.get()});
 }
 

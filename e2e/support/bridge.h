@@ -41,7 +41,7 @@ class Bridge {
   Outcome http(const std::string& path) const;
   /// Everything that `run` has written, over all its starts.
   std::string log() const;
-  std::string logTail(std::size_t lines = 80) const;
+  std::string logTail(std::size_t lines = 150) const;
 
  private:
   std::string program_, home_kubeconfig_, kubectl_;
