@@ -23,6 +23,8 @@ using Ownership = ProviderPod::Ownership;
 constexpr std::chrono::seconds kAttemptWindow = kube::kWriteCallDeadline + kube::kWriteTimeout;
 /// A cache that is behind a proof catches up within this.
 constexpr std::chrono::seconds kCacheLag{1};
+/// A provider that was asked to end a pod shows that within this.
+constexpr std::chrono::seconds kAskAgain{30};
 /// Turns that only write things down follow each other; more than this is a broken plan().
 constexpr int kMaxSteps = 5;
 
@@ -251,7 +253,9 @@ PodTurn::Step PodTurn::deleteDelegate(bool orphan) {
     if (refused.retry == Retry::kNever) refused.retry = Retry::kSlow;
     return fail(refused);
   }
-  return {};  // what it says of its end, its next event tells
+  // What it says of its end, its next event tells; unless the provider has forgotten that it was
+  // asked: one that was put back to a backup from before shows the pod as it always was.
+  return {.outcome = Outcome::after(kAskAgain)};
 }
 
 PodTurn::Step PodTurn::proveLost(bool reflect_first) {

@@ -77,6 +77,7 @@ class FakeProvider final : public PodLifecycleHandler, public PodNotifier {
   // --- What a test makes go wrong.
   std::optional<Status> place_error, create_error, update_error, delete_error, get_error;
   bool metadata_is_input = false;  ///< users' labels and annotations reach the provider's pod
+  bool forgets_deletes = false;    ///< they succeed, and nothing comes of them
   bool lose_next_create = false;   ///< it takes effect, the answer is lost
   std::set<std::string> hidden;    ///< home UIDs whose pods the cache does not show
   std::set<std::string> foreign;   ///< "ns/name" of other people's pods
@@ -156,6 +157,7 @@ class FakeProvider final : public PodLifecycleHandler, public PodNotifier {
     calls.push_back("delete");
     graces.push_back(grace);
     if (delete_error) return failure(*delete_error);
+    if (forgets_deletes) return {};
     const auto found = pods.find(record.uid);
     if (found == pods.end() || found->second.pod.uid != record.provider_uid) return {};
     found->second.pod.deleting = true;

@@ -143,6 +143,16 @@ TEST_F(PodControllerTest, ADeleteThatFailsIsTriedAgainUntilItIsTaken) {
   EXPECT_TRUE(pod("web").is_null());
 }
 
+TEST_F(PodControllerTest, ADeleteThatTheProviderForgotIsAskedForAgain) {
+  begin();
+  const std::string uid = addRunning("web");
+  provider_.forgets_deletes = true;
+  removePod("web", 60);
+  EXPECT_EQ(provider_.count("delete"), 1);
+  rt_.advance(seconds(31));
+  EXPECT_EQ(provider_.count("delete"), 2);
+}
+
 TEST_F(PodControllerTest,
        APodForceDeletedAtHomeLeavesAnOrphanThatIsDeletedAfterProofWithItsOwnGrace) {
   begin();
