@@ -50,6 +50,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
         events(deps.runtime, *deps.home, deps.logger, "vk-bridge", name),
         provider({.runtime = deps.runtime,
                   .home = *deps.home,
+                  .home_objects = deps.home_objects,
                   .target = *deps.target,
                   .dependencies = deps.dependencies,
                   .logger = deps.logger,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "bridge/cluster_kubelet.h"
+#include "bridge/home_objects.h"
 #include "kube/client.h"
 #include "state/database.h"
 #include "state/state_folder.h"
@@ -16,12 +17,14 @@ namespace vkb::bridge {
 
 /// One joined cluster while it is served: target client, caches, provider, pod and node controller,
 /// and the one state they all act by. Nothing is shared with other clusters but the executor, the
-/// database and home's API server (design invariant 7).
+/// database, the threads of watches and kubelet APIs, and home's API server with what it has of
+/// ConfigMaps and Secrets (design invariant 7).
 class Cluster {
  public:
   struct Deps {
     Runtime runtime;
-    std::unique_ptr<kube::Client> home;    ///< this cluster's own connection pool to home
+    std::unique_ptr<kube::Client> home;  ///< this cluster's own connection pool to home
+    HomeObjects& home_objects;
     std::unique_ptr<kube::Client> target;  ///< checks its identity itself (kube::IdentityGuard)
     /// Does `target` answer with another identity?
     std::function<bool()> identity_differs;

@@ -29,10 +29,6 @@ DependencyKey keyOf(const std::string& text) {
           text.substr(first + 1, second - first - 1), text.substr(second + 1)};
 }
 
-kube::ReflectorOptions metadataOf(const kube::Resource& resource, const std::string& name) {
-  return {.resource = resource, .list = {.metadata_only = true}, .name = name};
-}
-
 /// `wait` is what it waits for, of namespace `ns` at home.
 Status missing(const Reference& wait, const std::string& ns, const std::string& why) {
   return errors::waiting("the pod waits for " + std::string(toString(wait.kind)) + " " + ns + "/" +
@@ -47,13 +43,6 @@ Dependencies::Dependencies(Deps deps, Options options)
       options_(std::move(options)),
       book_(deps.store, options_.node),
       brake_(deps.runtime.clock),
-      home_config_maps_(
-          [this](const std::string& key) { onHome(DependencyKind::kConfigMap, key); }),
-      home_secrets_([this](const std::string& key) { onHome(DependencyKind::kSecret, key); }),
-      config_map_watch_(deps.runtime, deps.home, home_config_maps_, deps.logger,
-                        metadataOf(kube::kConfigMaps, "home config maps of " + options_.node)),
-      secret_watch_(deps.runtime, deps.home, home_secrets_, deps.logger,
-                    metadataOf(kube::kSecrets, "home secrets of " + options_.node)),
       config_map_copies_(deps.runtime, deps.target, deps.logger,
                          ownCopies(kube::kConfigMaps, "copied config maps of ")),
       secret_copies_(deps.runtime, deps.target, deps.logger,
@@ -87,18 +76,14 @@ kube::ReflectorOptions Dependencies::ownCopies(const kube::Resource& resource,
           .name = name + options_.node};
 }
 
-const HomeVersions& Dependencies::known(DependencyKind kind) const {
-  return kind == DependencyKind::kConfigMap ? home_config_maps_ : home_secrets_;
-}
-
 kube::Informer& Dependencies::copies(DependencyKind kind) {
   return kind == DependencyKind::kConfigMap ? config_map_copies_ : secret_copies_;
 }
 
 Result<void> Dependencies::start(const std::set<std::string>& pods) {
   if (auto loaded = book_.load(pods); !loaded) return loaded;
-  config_map_watch_.start();
-  secret_watch_.start();
+  home_changes_ = deps_.home_objects.follow(
+      [this](DependencyKind kind, const std::string& key) { onHome(kind, key); });
   config_map_copies_.start();
   secret_copies_.start();
   for (const DependencyKind kind : {DependencyKind::kConfigMap, DependencyKind::kSecret}) {
@@ -110,8 +95,7 @@ Result<void> Dependencies::start(const std::set<std::string>& pods) {
 void Dependencies::stop() {
   secret_copies_.stop();
   config_map_copies_.stop();
-  secret_watch_.stop();
-  config_map_watch_.stop();
+  home_changes_.reset();
   queue_.shutdown();
 }
 
@@ -229,7 +213,7 @@ Result<void> Dependencies::rebuildUsers(const TargetPods::Delegate& delegate) {
 
 Result<bool> Dependencies::isAtHome(DependencyKind kind, const std::string& ns,
                                     const std::string& name) {
-  if (known(kind).has(ns + "/" + name)) return true;
+  if (deps_.home_objects.has(kind, ns + "/" + name)) return true;
   // One that was made a moment ago, for this pod: the watch may not have told yet.
   const auto found = deps_.home.get(resourceOf(kind), ns, name);
   if (!found) return failure(found.error());
@@ -271,7 +255,7 @@ Result<std::vector<Dependencies::Wanted>> Dependencies::look(const Json& home_po
     if (each.at_home || reference.optional || made) continue;
     // Whoever appears after this wakes it; whoever did before is known by now.
     waitFor(reference.kind, ns + "/" + reference.name, uid);
-    each.at_home = known(reference.kind).has(ns + "/" + reference.name);
+    each.at_home = deps_.home_objects.has(reference.kind, ns + "/" + reference.name);
     if (!each.at_home) return failure(missing(reference, ns, "there is none at home"));
   }
   return wanted;

@@ -11,7 +11,7 @@
 #include "base/metrics.h"
 #include "bridge/dependency_book.h"
 #include "bridge/dependency_turn.h"
-#include "bridge/home_versions.h"
+#include "bridge/home_objects.h"
 #include "bridge/references.h"
 #include "bridge/target_pods.h"
 #include "kube/informer.h"
@@ -31,6 +31,7 @@ class Dependencies {
   struct Deps {
     Runtime runtime;
     kube::Client& home;
+    HomeObjects& home_objects;
     kube::Client& target;
     state::DependencyStore& store;
     const TargetPods& delegates;
@@ -100,7 +101,6 @@ class Dependencies {
                                        const Wanted& wanted, bool made);
   Result<void> provideTokens(const Json& home_pod, const PodPlace& place);
   bool mayRemove(const std::string& uid);
-  const HomeVersions& known(DependencyKind kind) const;
   kube::Informer& copies(DependencyKind kind);
   kube::ReflectorOptions ownCopies(const kube::Resource& resource, const std::string& name) const;
 
@@ -108,8 +108,7 @@ class Dependencies {
   Options options_;
   DependencyBook book_;
   node::LossBrake brake_;
-  HomeVersions home_config_maps_, home_secrets_;
-  kube::Reflector config_map_watch_, secret_watch_;
+  std::unique_ptr<HomeObjects::Following> home_changes_;
   kube::Informer config_map_copies_, secret_copies_;
   DependencyContext context_;
   mutable std::mutex mutex_;  ///< guards all below but the queue

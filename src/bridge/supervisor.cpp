@@ -36,19 +36,26 @@ struct Supervisor::Impl : std::enable_shared_from_this<Supervisor::Impl> {
 
   Deps deps;
   Options options;
-  mutable std::mutex mutex;  ///< held over a whole reconcile()
+  mutable std::mutex mutex;                   ///< held over a whole reconcile()
+  std::unique_ptr<HomeObjects> home_objects;  ///< while a cluster is served, which uses it
   std::map<std::string, Served> served;
   bool stopping = false;
   std::atomic<bool> retry_set = false;
 
   Result<std::unique_ptr<Cluster>> startCluster(const state::ClusterConfig& config) {
-    auto home = deps.connect_home(config);
+    if (!home_objects) {
+      auto shared = deps.connect_home();
+      if (!shared) return failure(shared.error());
+      home_objects = std::make_unique<HomeObjects>(deps.runtime, std::move(*shared), deps.logger);
+    }
+    auto home = deps.connect_home();
     if (!home) return failure(home.error());
     auto target = deps.connect_target(config);
     if (!target) return failure(target.error());
     auto cluster = std::make_unique<Cluster>(
         Cluster::Deps{.runtime = deps.runtime,
                       .home = std::move(*home),
+                      .home_objects = *home_objects,
                       .target = std::move(target->client),
                       .identity_differs = std::move(target->identity_differs),
                       .store = deps.database,
@@ -171,6 +178,7 @@ struct Supervisor::Impl : std::enable_shared_from_this<Supervisor::Impl> {
       it = wanted.contains(it->first) ? std::next(it) : served.erase(it);
     }
     for (const auto& [name, config] : wanted) serveLocked(*config);
+    if (served.empty()) home_objects.reset();
     return {};
   }
 };
@@ -187,6 +195,7 @@ void Supervisor::stop() {
   impl_->stopping = true;
   for (auto& [name, served] : impl_->served) served.cluster->stop();
   impl_->served.clear();
+  impl_->home_objects.reset();
 }
 
 std::size_t Supervisor::serving() const {

@@ -25,8 +25,8 @@ class Supervisor {
     Runtime runtime;
     state::StateFolder& folder;
     state::Database& database;
-    /// New connections of their own, one pair for each cluster.
-    std::function<Result<std::unique_ptr<kube::Client>>(const state::ClusterConfig&)> connect_home;
+    /// New connections of their own, one pair for each cluster, and one to home for all.
+    std::function<Result<std::unique_ptr<kube::Client>>()> connect_home;
     std::function<Result<Target>(const state::ClusterConfig&)> connect_target;
     base::Logger& logger;
     base::Metrics& metrics;

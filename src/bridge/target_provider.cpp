@@ -47,6 +47,7 @@ TargetProvider::TargetProvider(Deps deps, Options options)
              .on_foreign_usage = [this] { node_changed_(); }}),
       dependencies_({.runtime = deps.runtime,
                      .home = deps.home,
+                     .home_objects = deps.home_objects,
                      .target = deps.target,
                      .store = deps.dependencies,
                      .delegates = pods_,

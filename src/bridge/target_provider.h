@@ -29,6 +29,7 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   struct Deps {
     Runtime runtime;
     kube::Client& home;
+    HomeObjects& home_objects;
     kube::Client& target;
     state::DependencyStore& dependencies;
     base::Logger& logger;

@@ -56,8 +56,8 @@ Result<std::unique_ptr<Server>> Server::start(Session& session, state::StateFold
           .runtime = session.runtime(),
           .folder = server->folder_,
           .database = *server->database_,
-          .connect_home = [connect, home_id, home_watches, access = home.access](
-                              const auto&) -> Result<std::unique_ptr<kube::Client>> {
+          .connect_home = [connect, home_id, home_watches,
+                           access = home.access]() -> Result<std::unique_ptr<kube::Client>> {
             auto guard = connect(access, "home", home_id, home_watches);
             if (!guard) return failure(guard.error());
             return std::move(*guard);

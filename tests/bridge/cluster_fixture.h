@@ -23,9 +23,12 @@ class ClusterTest : public TwoClusters {
     config.former_target_ids = former_target_ids_;
     config.leaving = starts_leaving_;
     config.options = std::move(options);
+    home_objects_ =
+        std::make_unique<HomeObjects>(runtime_.runtime(), home_.client(kBridge), *log_to_);
     cluster_ = std::make_unique<Cluster>(
         Cluster::Deps{.runtime = runtime_.runtime(),
                       .home = home_.client(kBridge),
+                      .home_objects = *home_objects_,
                       .target = std::move(guard),
                       .identity_differs = [identity] { return identity->identityDiffers(); },
                       .store = *database_,
@@ -76,6 +79,7 @@ class ClusterTest : public TwoClusters {
   std::vector<state::ClusterHealth> health_;
   int left_ = 0;
   std::vector<PodRecord> may_run_;
+  std::unique_ptr<HomeObjects> home_objects_;
   std::unique_ptr<Cluster> cluster_;
 };
 

@@ -38,16 +38,15 @@ class SupervisorTest : public TwoClusters {
 
   void start() {
     supervisor_ = std::make_unique<Supervisor>(
-        Supervisor::Deps{
-            .runtime = runtime_.runtime(),
-            .folder = *folder_,
-            .database = *database_,
-            .connect_home = [this](const auto&) -> Result<std::unique_ptr<kube::Client>> {
-              return home_.client(kBridge);
-            },
-            .connect_target = [this](const auto& config) { return connect(config); },
-            .logger = logger_,
-            .metrics = metrics_},
+        Supervisor::Deps{.runtime = runtime_.runtime(),
+                         .folder = *folder_,
+                         .database = *database_,
+                         .connect_home = [this]() -> Result<std::unique_ptr<kube::Client>> {
+                           return home_.client(kBridge);
+                         },
+                         .connect_target = [this](const auto& config) { return connect(config); },
+                         .logger = logger_,
+                         .metrics = metrics_},
         Supervisor::Options{.home_id = home_.clusterId(),
                             .installation_id = "installation-1",
                             .host_ip = "192.0.2.9"});
@@ -119,6 +118,24 @@ TEST_F(SupervisorTest, AClusterThatIsJoinedWhileItRunsIsServed) {
   EXPECT_EQ(connects_["t1"], 1) << "the other cluster is not disturbed";
   EXPECT_THAT(writes(home_, since, "pods"), ::testing::Each(HasSubstr("work/b")));
   EXPECT_EQ(health("t2").state, "Ready");
+}
+
+TEST_F(SupervisorTest, WhatHomeHasOfSecretsAndConfigMapsIsWatchedOnceForAllClusters) {
+  join("t1");
+  reconcile();
+  EXPECT_EQ(home_.openWatches(kBridge), 4U) << "pods and node; config maps and secrets";
+  join("t2");
+  reconcile();
+  EXPECT_EQ(home_.openWatches(kBridge), 6U);
+  askToLeave("t1");
+  askToLeave("t2");
+  reconcile();
+  reconcile();
+  EXPECT_EQ(supervisor_->serving(), 0U);
+  EXPECT_EQ(home_.openWatches(kBridge), 0U);
+  join("t2", "token: 2");
+  reconcile();
+  EXPECT_EQ(home_.openWatches(kBridge), 4U);
 }
 
 TEST_F(SupervisorTest, ReconcilingWithoutAChangeDoesNothing) {
@@ -392,20 +409,19 @@ TEST(SupervisorThreads, AStopWaitsForRequestsUnderWayAndReturns) {
   base::Metrics metrics;
   SlowClient::Gate gate;
   {
-    Supervisor supervisor(
-        {.runtime = {clock, executor, random},
-         .folder = *folder,
-         .database = **database,
-         .connect_home = [&](const auto&) -> Result<std::unique_ptr<kube::Client>> {
-           return std::make_unique<SlowClient>(gate);
-         },
-         .connect_target = [&](const auto&) -> Result<Supervisor::Target> {
-           return Supervisor::Target{.client = std::make_unique<SlowClient>(gate),
-                                     .identity_differs = [] { return false; }};
-         },
-         .logger = logger,
-         .metrics = metrics},
-        {.home_id = "home-1", .installation_id = "i", .host_ip = ""});
+    Supervisor supervisor({.runtime = {clock, executor, random},
+                           .folder = *folder,
+                           .database = **database,
+                           .connect_home = [&]() -> Result<std::unique_ptr<kube::Client>> {
+                             return std::make_unique<SlowClient>(gate);
+                           },
+                           .connect_target = [&](const auto&) -> Result<Supervisor::Target> {
+                             return Supervisor::Target{.client = std::make_unique<SlowClient>(gate),
+                                                       .identity_differs = [] { return false; }};
+                           },
+                           .logger = logger,
+                           .metrics = metrics},
+                          {.home_id = "home-1", .installation_id = "i", .host_ip = ""});
     for (const char* name : {"t1", "t2", "t3"}) {
       state::ClusterConfig config;
       config.name = config.target_id = name;

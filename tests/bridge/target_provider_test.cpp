@@ -25,6 +25,7 @@ class TargetProviderTest : public TwoClusters {
     provider_ = std::make_unique<TargetProvider>(
         TargetProvider::Deps{.runtime = runtime_.runtime(),
                              .home = *home_client_,
+                             .home_objects = home_objects_,
                              .target = *client_,
                              .dependencies = *database_,
                              .logger = logger_,
@@ -74,6 +75,7 @@ class TargetProviderTest : public TwoClusters {
   }
 
   std::unique_ptr<kube::Client> home_client_ = home_.client(kBridge);
+  HomeObjects home_objects_{runtime_.runtime(), home_.client(kBridge), logger_};
   std::unique_ptr<kube::Client> client_ = target_.client(kBridge);
   int synced_ = 0, outdated_ = 0, node_changes_ = 0;
   std::unique_ptr<TargetProvider> provider_;
@@ -329,6 +331,7 @@ TEST_F(TargetProviderTest, AStopDuringTheFirstListsIsTheEndOfIt) {
   provider_ = std::make_unique<TargetProvider>(
       TargetProvider::Deps{.runtime = runtime_.runtime(),
                            .home = *home_client_,
+                           .home_objects = home_objects_,
                            .target = *client_,
                            .dependencies = *database_,
                            .logger = logger_,

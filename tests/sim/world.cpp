@@ -93,6 +93,7 @@ struct Bridge {
   std::unique_ptr<test::ExecutorScope> executor;
   LeakLogger logger;
   base::Metrics metrics;
+  std::unique_ptr<bridge::HomeObjects> home_objects;
   std::vector<std::unique_ptr<bridge::Cluster>> clusters;
   std::vector<std::shared_ptr<kube::IdentityProof>> proofs;  ///< one a target
 };
@@ -193,6 +194,9 @@ void World::start(Installation& installation) {
       "bridge-" + installation.name + "-" + std::to_string(++installation.incarnation);
   auto bridge = std::make_unique<Bridge>(secret, installation.actor, runtime.clock);
   bridge->executor = runtime.executor.scope();
+  const Runtime parts{runtime.clock, *bridge->executor, runtime.random};
+  bridge->home_objects = std::make_unique<bridge::HomeObjects>(
+      parts, watching_->client(installation.home, installation.actor), bridge->logger);
   for (const auto& target : targets) {
     auto proof = bridge->proofs.emplace_back(std::make_shared<kube::IdentityProof>());
     auto guard = std::make_unique<kube::IdentityGuard>(
@@ -204,8 +208,9 @@ void World::start(Installation& installation) {
     config.options.hold_unreachable = hold;
     bridge->clusters.push_back(std::make_unique<bridge::Cluster>(
         bridge::Cluster::Deps{
-            .runtime = {runtime.clock, *bridge->executor, runtime.random},
+            .runtime = parts,
             .home = watching_->client(installation.home, installation.actor),
+            .home_objects = *bridge->home_objects,
             .target = std::move(guard),
             .identity_differs = [identity] { return identity->identityDiffers(); },
             .store = *installation.store,
