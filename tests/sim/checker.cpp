@@ -55,7 +55,11 @@ void Checker::onTarget(Target& target, const test::Change& change) {
   if (change.verb == "restore") return restoredTarget(target);
   const bool by_bridge = world_.installationOf(change.actor) != nullptr;
   if (change.resource == "leases" && !services_[&target].away) {
-    services_[&target].holder = claimHolder(target);
+    Service& service = services_[&target];
+    const std::string holder = claimHolder(target);
+    // Who held it until now may still write, also if he has not yet: the new one waits for that.
+    if (!service.holder.empty() && holder != service.holder) service.writer = service.holder;
+    service.holder = holder;
   }
   if (by_bridge) byBridgeInTarget(target, change);
   if (change.resource == "pods") onTargetPod(change, by_bridge);
@@ -95,9 +99,9 @@ std::string Checker::claimHolder(Target& target) const {
   return lease ? json::str(lease->json(), {"spec", "holderIdentity"}) : "";
 }
 
-/// Invariant 1 over installations: once another one has written, the one before may not any more,
-/// until the claim is his again. Whoever lost it to a restored backup learns that from his next
-/// look at the Lease.
+/// Invariant 1 over installations: once a new holder of the claim has written, the one before may
+/// not any more, until the claim is his again. Whoever lost it to a restored backup learns that
+/// from his next look at the Lease.
 void Checker::checkClaim(Target& target, const test::Change& change) {
   Service& service = services_[&target];
   const Installation& writer = *world_.installationOf(change.actor);

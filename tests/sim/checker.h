@@ -45,7 +45,7 @@ class Checker {
   };
   /// Who wrote last into a target for its node.
   struct Service {
-    std::string writer;  ///< installation
+    std::string writer;  ///< installation; or the last holder, if nobody has written since his time
     std::string holder;  ///< of the claim
     /// Held the claim until a backup brought back an earlier holder; may not know until then.
     std::string deposed;
