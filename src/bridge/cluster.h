@@ -23,8 +23,8 @@ class Cluster {
  public:
   struct Deps {
     Runtime runtime;
-    std::unique_ptr<kube::Client> home;  ///< this cluster's own connection pool to home
-    HomeObjects& home_objects;
+    std::unique_ptr<kube::Client> home;    ///< this cluster's own connection pool to home
+    HomeObjects& home_objects;             ///< of all clusters, which it outlives
     std::unique_ptr<kube::Client> target;  ///< checks its identity itself (kube::IdentityGuard)
     /// Does `target` answer with another identity?
     std::function<bool()> identity_differs;

@@ -1,5 +1,6 @@
 #include "bridge/home_objects.h"
 
+#include "bridge/home_versions.h"
 #include "kube/call_gate.h"
 #include "kube/reflector.h"
 

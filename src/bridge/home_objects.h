@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "base/log.h"
-#include "bridge/home_versions.h"
 #include "kube/client.h"
 #include "state/dependency_store.h"
 #include "vkbridge/runtime.h"

@@ -233,8 +233,8 @@ void EventLoop::post(Task task) {
 
 void EventLoop::stop() {
   EventThread::Impl& thread = *impl_->thread->impl_;
-  std::vector<EventThread::Impl::Posted>
-      dropped;  // without the lock: their captures may be anything
+  // Destroyed without the lock: their captures may be anything.
+  std::vector<EventThread::Impl::Posted> dropped;
   const auto detached = std::make_shared<std::promise<void>>();
   {
     const std::lock_guard lock(thread.mutex);
