@@ -8,6 +8,10 @@
 namespace vkb::cli {
 namespace {
 
+/// Between looks at what the watches say, while they say much (measured: with 20 ms a fifth less
+/// CPU a pod than without; more saves little).
+constexpr std::chrono::milliseconds kWatchPause{20};
+
 /// The address that this machine has towards home's API server: what a node's InternalIP should be.
 /// Connecting a datagram socket sends nothing.
 std::string localAddressTowards(const std::string& server) {
@@ -48,8 +52,8 @@ Result<std::unique_ptr<Server>> Server::start(Session& session, state::StateFold
   const std::string home_id = home.id;
   // For all clusters together, however many there are. Home has one of its own: no target can keep
   // it busy.
-  const auto home_watches = std::make_shared<net::EventThread>("vkb-watch-home");
-  const auto target_watches = std::make_shared<net::EventThread>("vkb-watch-there");
+  const auto home_watches = std::make_shared<net::EventThread>("vkb-watch-home", kWatchPause);
+  const auto target_watches = std::make_shared<net::EventThread>("vkb-watch-there", kWatchPause);
   if (kubelet) kubelet->thread = std::make_shared<net::EventThread>("vkb-kubelet");
   server->supervisor_ = std::make_unique<bridge::Supervisor>(
       bridge::Supervisor::Deps{

@@ -1,5 +1,6 @@
 #include "net/event_loop.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -53,7 +54,8 @@ struct EventThread::Impl {
     Task task;
   };
 
-  explicit Impl(std::string thread_name) : name(std::move(thread_name)) {}
+  Impl(std::string thread_name, std::chrono::milliseconds between)
+      : name(std::move(thread_name)), pause(between) {}
   ~Impl() { close(); }
 
   bool open() {
@@ -104,25 +106,37 @@ struct EventThread::Impl {
     std::array<epoll_event, 256> events{};
     while (true) {
       const int patience = hasTasks() ? 0 : untilNextTick();
+      const auto begin = Clock::now();
       const int count =
           ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), patience);
-      for (int i = 0; i < count; ++i) handle(events[static_cast<std::size_t>(i)].data.u64);
+      const bool soon = Clock::now() - begin < pause;
+      bool any = false;
+      for (int i = 0; i < count; ++i) any |= handle(events[static_cast<std::size_t>(i)].data.u64);
       if (!runTasks()) return;
       runTicks();
+      if (any && soon) rest();
     }
   }
 
-  void handle(WatchId id) {
+  /// Ends early when something is posted.
+  void rest() const {
+    pollfd posted{.fd = wake, .events = POLLIN, .revents = 0};
+    ::poll(&posted, 1, static_cast<int>(pause.count()));
+  }
+
+  /// False: nobody watches that, or it was but a wake-up.
+  bool handle(WatchId id) {
     if (id == kWakeUp) {
       std::uint64_t count = 0;
       [[maybe_unused]] const auto n = ::read(wake, &count, sizeof count);
-      return;
+      return false;
     }
     const auto found = watches.find(id);
-    if (found == watches.end()) return;                  // ended by another one's turn
+    if (found == watches.end()) return false;            // ended by another one's turn
     const std::shared_ptr<Watch> watch = found->second;  // it may unwatch itself
     beginTicks(*watch->loop);
     watch->ready();
+    return true;
   }
 
   bool hasTasks() {
@@ -197,6 +211,7 @@ struct EventThread::Impl {
   }
 
   const std::string name;
+  const std::chrono::milliseconds pause;
   int epoll = -1, wake = -1;
   std::mutex mutex;
   std::vector<Posted> tasks;  ///< guarded by mutex, as ending
@@ -208,7 +223,8 @@ struct EventThread::Impl {
   std::thread thread;
 };
 
-EventThread::EventThread(std::string name) : impl_(std::make_unique<Impl>(std::move(name))) {}
+EventThread::EventThread(std::string name, std::chrono::milliseconds pause)
+    : impl_(std::make_unique<Impl>(std::move(name), pause)) {}
 
 EventThread::~EventThread() { impl_->end(); }
 

@@ -13,8 +13,10 @@ namespace vkb::net {
 /// its own for each event: those that never block can share one.
 class EventThread {
  public:
-  /// The name is the thread's, at most 15 characters.
-  explicit EventThread(std::string name);
+  /// The name is the thread's, at most 15 characters. While events come closer than `pause` it
+  /// looks for them that often only, and finds several at once: to wake up for each of them costs
+  /// more than most of them do. One that comes alone is handled at once; so is what is posted.
+  explicit EventThread(std::string name, std::chrono::milliseconds pause = {});
   /// Not from its own thread, and after its loops.
   ~EventThread();
 

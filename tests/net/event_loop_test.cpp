@@ -172,6 +172,27 @@ TEST_F(EventLoopTest, TicksThatAreNearlyDueComeTogether) {
   EXPECT_EQ(seen, 1);
 }
 
+TEST_F(EventLoopTest, EventsThatComeCloseAreTakenTogetherAndWhatIsPostedAtOnce) {
+  const auto patient = std::make_shared<net::EventThread>("patient", std::chrono::minutes(1));
+  net::EventLoop loop{patient, milliseconds(50), [] { return false; }};
+  ASSERT_TRUE(loop.start());
+  std::atomic<int> calls = 0;
+  Gate first, second;
+  const auto look = [&] {
+    char byte = 0;
+    ASSERT_EQ(read(ours_, &byte, 1), 1);
+    (++calls == 1 ? first : second).open();
+  };
+  loop.post([&] { loop.setInterest(loop.watch(ours_, look), true, false); });
+  ASSERT_EQ(write(theirs_, "x", 1), 1);
+  ASSERT_TRUE(first.wait());
+  ASSERT_EQ(write(theirs_, "y", 1), 1);
+  std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_EQ(calls, 1) << "the pause is not over";
+  loop.post([] {});
+  EXPECT_TRUE(second.wait());
+}
+
 TEST_F(EventLoopTest, WhatIsPostedAfterTheStopIsDropped) {
   loop_.stop();
   bool ran = false;
