@@ -286,6 +286,16 @@ Result<std::size_t> splitItems(std::string_view body, std::size_t at,
   }
 }
 
+/// Of a watch line, whose object begins at `begin`. Where type and object are all there is, as API
+/// servers write it, only the line's own bracket follows, and nothing inside need be looked at.
+std::size_t endOfObject(const dom::object& line_as_parsed, std::string_view line,
+                        std::size_t begin) {
+  std::vector<std::string_view> keys;
+  for (const auto field : line_as_parsed) keys.push_back(field.key);
+  if (keys != std::vector<std::string_view>{"type", "object"}) return skipValue(line, begin);
+  return line.find_last_of('}', line.find_last_of('}') - 1) + 1;
+}
+
 }  // namespace
 
 /// The scanner's answers hold for valid JSON only. That the body is, is known in the end: each item
@@ -317,7 +327,8 @@ Result<RawEvent> splitEvent(std::string_view line) {
   if (begin == std::string_view::npos) {
     return broken("a watch line whose object cannot be found");
   }
-  event.object = indexed(object, line.substr(begin, skipValue(line, begin) - begin));
+  event.object =
+      indexed(object, line.substr(begin, endOfObject(document.root, line, begin) - begin));
   return event;
 }
 

@@ -140,6 +140,18 @@ TEST(SplitEvent, CarriesTypeAndObject) {
   EXPECT_EQ(event->object->raw, pod("a"));
 }
 
+TEST(SplitEvent, TheObjectEndsWhereItEndsWhateverStandsAround) {
+  const std::string type = R"("type":"ADDED")", object = R"("object":)" + pod("a");
+  for (const std::string& line :
+       {"{" + type + "," + object + "}", "{" + object + "," + type + "}",
+        " { " + type + " , " + object + " } \r\n", "{" + type + "," + object + R"(,"more":{}})",
+        R"({"less":{"}":"}"},)" + object + "," + type + "}"}) {
+    const auto event = splitEvent(line);
+    ASSERT_TRUE(event) << line << ": " << event.error().message;
+    EXPECT_EQ(event->object->raw, pod("a")) << line;
+  }
+}
+
 TEST(SplitEvent, ABookmarkHasOnlyAResourceVersion) {
   const auto event = splitEvent(
       R"({"type":"BOOKMARK","object":{"kind":"Pod","apiVersion":"v1","metadata":{)"
