@@ -229,12 +229,12 @@ IoResult TlsSocketImpl::untilDone(Step step, Deadline deadline) {
 bool TlsSocketImpl::isQuiet() {
   {
     const std::lock_guard lock(mutex_);
-    bio_state_.drained = false;
     char byte = 0;
     const bool held = ssl_ != nullptr && SSL_has_pending(ssl_.get()) == 1;
-    if (!held && ::recv(sockfd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN) {
-      return true;
-    }
+    // Then whoever reads next begins by waiting.
+    bio_state_.drained =
+        !held && ::recv(sockfd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+    if (bio_state_.drained) return true;
   }
   char byte = 0;
   return tryRead(&byte, 1).state == IoState::kWantRead;

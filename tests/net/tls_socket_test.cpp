@@ -116,6 +116,16 @@ TEST_F(TlsSocketTest, AReaderThatEmptiedTheSocketIsSentToWaitBeforeItLooksAgain)
   EXPECT_EQ(byte, 'b');
 }
 
+TEST_F(TlsSocketTest, WhoFoundTheSocketQuietIsSentToWaitBeforeItLooksAgain) {
+  Pair pair = connected();
+  ASSERT_TRUE(pair.client->isQuiet());
+  ASSERT_TRUE(pair.server->writeAll("a", 1, soon()).ok());
+  char byte = 0;
+  EXPECT_EQ(pair.client->tryRead(&byte, 1).state, IoState::kWantRead) << "no system call";
+  EXPECT_TRUE(pair.client->readSome(&byte, 1, soon()).ok());
+  EXPECT_EQ(byte, 'a');
+}
+
 TEST_F(TlsSocketTest, WhoAsksWhetherAllIsQuietIsToldTheTruth) {
   Pair pair = connected();
   EXPECT_TRUE(pair.client->isQuiet());
