@@ -270,7 +270,10 @@ PodTurn::Step PodTurn::proveLost(bool reflect_first) {
     // not tell: it says so of a loss, too, which a home restored from a backup has forgotten.
     const auto ended = sayLastWords();
     if (!ended) return fail(ended.error());
-    if (*ended) return {};
+    if (*ended) {
+      const auto written = put();
+      return written ? Step{} : fail(written.error());
+    }
     // The loss is about the version that these words made.
     home_ = c_.homes.view(uid_, detail());
     if (home_.state != HomePod::kActive) return {.again = true};

@@ -128,7 +128,8 @@ class PodTurn {
   Result<HomePods::Told> tell(const Json& status);  ///< annotations stay as they are
   /// Containers of this pod have been started somewhere before.
   static bool hasStarted(const Json& pod);
-  Result<void> reflect();
+  Result<void> reflect();  ///< tellStatus(), and writes the record down
+  Result<void> tellStatus();
   Result<bool> sayLastWords();
   /// Asks home itself whether this pod is to run. Nothing: it is.
   std::optional<Step> confirmWanted();

@@ -57,8 +57,13 @@ PodTurn::Step PodTurn::reflectOnly() {
   return {};
 }
 
-/// Tells home what the delegate says and writes down what people want to see of it.
 Result<void> PodTurn::reflect() {
+  if (auto told = tellStatus(); !told) return told;
+  return put();
+}
+
+/// Tells home what the delegate says and notes what people want to see of it.
+Result<void> PodTurn::tellStatus() {
   PodRecord known = *record_;
   if (!up_to_date_) known.inputs_hash.clear();
   auto status = c_.deps.provider.getPodStatus(home_.pod(), known);
@@ -103,13 +108,14 @@ Result<void> PodTurn::reflect() {
   }
   // A refused or failed update goes on being true while statuses flow.
   if (!update_failed_ && !isRefused()) clearFailure();
-  return put();
+  return {};
 }
 
 /// Before an end: worth a retry, but a status that home will not take keeps no pod that is gone.
-/// Did it end by itself?
+/// Did it end by itself? What came of it is not written down: the record is about to go, or to
+/// change.
 Result<bool> PodTurn::sayLastWords() {
-  if (auto told = reflect(); !told) {
+  if (auto told = tellStatus(); !told) {
     if (told.error().retry == Retry::kFast) return failure(told.error());
     return false;
   }
