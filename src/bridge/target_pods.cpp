@@ -11,6 +11,7 @@
 #include "json/json.h"
 #include "json/object_parts.h"
 #include "json/packed.h"
+#include "json/scan.h"
 
 namespace vkb::bridge {
 namespace {
@@ -25,6 +26,17 @@ std::string homeUidOf(const Json& pod, const std::string& home_id, const std::st
 
 bool isBeingDeleted(const json::ObjectPtr& held) {
   return !json::str(*json::unpacked(held), {"metadata", "deletionTimestamp"}).empty();
+}
+
+/// Nothing is new but that, and when, it is to end.
+bool isSameButItsEnd(const json::ObjectPtr& held, const json::Object& now) {
+  const auto without_end = [](std::string_view raw) {
+    return json::membersBut(raw, 0, {"metadata"}) +
+           json::membersBut(raw, json::findValue(raw, 0, "metadata"),
+                            {"resourceVersion", "generation", "deletionTimestamp",
+                             "deletionGracePeriodSeconds"});
+  };
+  return without_end(json::unpacked(held)->raw) == without_end(now.raw);
 }
 
 /// As it is handed out.
@@ -114,6 +126,12 @@ bool TargetPods::addLocked(const json::ObjectPtr& slim, const std::string& home_
   if (delegates_.contains(slim->uid)) return false;
   upsertLocked(slim);
   return true;
+}
+
+void TargetPods::endAsked(const std::string& delegate_uid) {
+  std::lock_guard lock(mutex_);
+  const auto found = delegates_.find(delegate_uid);
+  if (found != delegates_.end()) found->second.end_asked = true;
 }
 
 void TargetPods::forget(const std::string& delegate_uid) {
@@ -257,15 +275,18 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& item) {
   if (known == delegates_.end()) by_home_uid_[home_uid].push_back(object->uid);
   Delegate& delegate = delegates_[object->uid];
   const auto rekeyed = delegate.rekeyed ? delegate.rekeyed : isRekeyed(pod);
+  const bool end_asked = delegate.end_asked;
+  const bool no_news = there && end_asked && isSameButItsEnd(delegate.pod, *object);
   delegate = {.pod = object,
               .home_uid = home_uid,
               .labelled = label == home_uid,
               .rekeyed = rekeyed,
+              .end_asked = end_asked,
               .observed = clock_.now(),
               .version = ++version_};
   by_place_[object->key()] = object->uid;
   if (const json::ObjectPtr old = recent_.push(object)) packLocked(old);
-  return home_uid;
+  return no_news ? "" : home_uid;
 }
 
 /// Where it is still what is held.

@@ -25,6 +25,7 @@ class TargetPods final : public kube::ReflectorSink {
     /// Made with re-keyed labels? Nothing where forge's note on it was edited away before we saw
     /// it.
     std::optional<bool> rekeyed{};
+    bool end_asked = false;  ///< we asked for its end: see endAsked()
     bool gone = false;       ///< no longer there; kept for its last words until forget()
     bool gone_seen = false;  ///< its DELETED came, after a deletionTimestamp
     TimePoint observed{};
@@ -57,6 +58,9 @@ class TargetPods final : public kube::ReflectorSink {
   /// A create answered with this delegate. Who made it knows, so nobody is told; the watch event
   /// that says the same later is no news.
   void made(const json::ObjectPtr& whole, const std::string& home_uid);
+  /// A DELETE of this delegate is about to be sent. That its end has begun, or is to come sooner,
+  /// is no news from now on: nobody is told of a version in which nothing else is new.
+  void endAsked(const std::string& delegate_uid);
   /// Nobody asks for this delegate any more.
   void forget(const std::string& delegate_uid);
   /// Takes what others' pods use of this node of the target off `of`.

@@ -284,6 +284,7 @@ Result<void> TargetProvider::deletePod(const PodRecord& record,
                     .message = "the delegate " + record.place_ns + "/" + record.place_name +
                                " is not deleted: its UID is not known"});
   }
+  pods_.endAsked(uid);
   auto asked = deps_.target.remove(kube::kPods, record.place_ns, record.place_name,
                                    {.grace_period_seconds = grace_seconds,
                                     .uid = protects(Protection::kUidOnDelete) ? uid : ""});

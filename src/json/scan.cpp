@@ -97,4 +97,16 @@ void forEachMember(std::string_view text, std::size_t begin,
   }
 }
 
+std::string membersBut(std::string_view text, std::size_t begin,
+                       std::initializer_list<std::string_view> names) {
+  std::string members;
+  forEachMember(text, begin, [&](const Member& member) {
+    if (std::find(names.begin(), names.end(), member.key) != names.end()) return true;
+    members += text.substr(member.key_begin, member.value_end - member.key_begin);
+    members += '\n';
+    return true;
+  });
+  return members;
+}
+
 }  // namespace vkb::json

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <functional>
+#include <initializer_list>
+#include <string>
 #include <string_view>
 
 namespace vkb::json {
@@ -24,6 +26,11 @@ struct Member {
 /// Anything but an object has no members.
 void forEachMember(std::string_view text, std::size_t begin,
                    const std::function<bool(const Member&)>& visit);
+
+/// The members of the object that starts at `begin`, but those of these names: each as it stands
+/// there and ended by a line break, which no JSON string holds. For comparing.
+std::string membersBut(std::string_view text, std::size_t begin,
+                       std::initializer_list<std::string_view> names);
 
 /// Where the value of the first member `key` begins; npos where there is none. Cheaper than
 /// forEachMember: the value itself is not looked at.

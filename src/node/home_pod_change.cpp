@@ -24,20 +24,6 @@ std::string_view spec(const json::Object& pod) {
   return slice(pod.raw, json::findValue(pod.raw, 0, "spec"));
 }
 
-/// The members of an object but for one, as they stand there, each ended by a line break, which no
-/// JSON string holds.
-std::string membersBut(std::string_view text, std::size_t begin, std::string_view left_out) {
-  std::string members;
-  if (begin >= text.size()) return members;
-  json::forEachMember(text, begin, [&](const json::Member& member) {
-    if (member.key == left_out) return true;
-    members += text.substr(member.key_begin, member.value_end - member.key_begin);
-    members += '\n';
-    return true;
-  });
-  return members;
-}
-
 /// metadata without these members and our annotation.
 std::string metadata(const json::Object& pod, std::string_view annotation,
                      std::initializer_list<std::string_view> left_out) {
@@ -48,7 +34,7 @@ std::string metadata(const json::Object& pod, std::string_view annotation,
   json::forEachMember(text, begin, [&](const json::Member& member) {
     if (std::find(left_out.begin(), left_out.end(), member.key) != left_out.end()) return true;
     if (member.key == "annotations") {
-      const std::string others = membersBut(text, member.value_begin, annotation);
+      const std::string others = json::membersBut(text, member.value_begin, {annotation});
       if (!others.empty()) members += "annotations:\n" + others;
       return true;
     }

@@ -85,6 +85,7 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
     }
     // Most events tell of our own writes.
     if (before && after && before->uid == after->uid && rests(uid)) return;
+    if (!after && isForgotten(uid)) return;
     const bool answer_pending = queue.isBackingOff(uid) || queue.isRunning(uid);
     if (!before || !after || before->uid != after->uid || !answer_pending) {
       if (before && after && before->uid != after->uid) queue.enqueueNow(before->uid);
@@ -96,6 +97,13 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
     } else {
       queue.enqueue(uid);
     }
+  }
+
+  /// It left no trace here: its turns are over.
+  bool isForgotten(const std::string& uid) {
+    const auto provided = [&] { return deps.provider.peekPod(nullptr, uid, nullptr).ownership; };
+    return !queue.isRunning(uid) && !records.find(uid) &&
+           provided() == ProviderPod::Ownership::kAbsent;
   }
 
   /// A turn would find nothing new: no thread is woken for one.

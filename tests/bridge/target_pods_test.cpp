@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bridge/names.h"
+#include "json/json.h"
 #include "json/object_parts.h"
 #include "support/fake_runtime.h"
 
@@ -206,6 +207,37 @@ TEST_F(TargetPodsTest, OnlyAnOrderlyDeletionIsSeenToGo) {
   EXPECT_TRUE(pods_.find("h2", "d2", "")->gone_seen);
   EXPECT_FALSE(pods_.at("work", "a"));
   EXPECT_THAT(delegates(), IsEmpty());
+}
+
+TEST_F(TargetPodsTest, ThatAnEndWeAskedForBeginsIsNoNewsButAllElseIs) {
+  const auto ending = [](Json of, int grace) {
+    of["metadata"]["resourceVersion"] = std::to_string(100 - grace);
+    of["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:" + std::to_string(10 + grace) + "Z";
+    of["metadata"]["deletionGracePeriodSeconds"] = grace;
+    return of;
+  };
+  Json asked = delegate("a", "d1", "h1");
+  const Json other = delegate("b", "d2", "h2");
+  list({asked, other});
+  told_.clear();
+  pods_.endAsked("d1");
+  see(ending(other, 30));
+  EXPECT_THAT(told_, ElementsAre("h2")) << "somebody else's wish";
+  see(ending(asked, 30));
+  see(ending(asked, 5));
+  EXPECT_THAT(told_, ElementsAre("h2"));
+  EXPECT_EQ(json::integer(pods_.find("h1", "d1", "work/a")->pod->parse(),
+                          {"metadata", "deletionGracePeriodSeconds"}),
+            5);
+  asked["status"]["phase"] = "Succeeded";
+  see(ending(asked, 5));
+  asked["metadata"]["labels"]["a"] = "b";
+  see(ending(asked, 5));
+  see(ending(asked, 0));
+  EXPECT_THAT(told_, ElementsAre("h2", "h1", "h1"));
+  loseSight(ending(asked, 0));
+  EXPECT_THAT(told_, ElementsAre("h2", "h1", "h1", "h1"));
+  EXPECT_TRUE(pods_.find("h1", "d1", "work/a")->gone_seen);
 }
 
 TEST_F(TargetPodsTest, LastWordsAreKeptUntilForgottenAndOnlyOfTheRecordedOne) {

@@ -250,6 +250,23 @@ TEST_F(TargetProviderTest, ADeletionHitsExactlyTheRecordedPod) {
   EXPECT_FALSE(delegate("a").is_null());
 }
 
+TEST_F(TargetProviderTest, ThatADeletionWeAskedForBeginsIsToldNobodyItsEndIs) {
+  start();
+  const auto made = create();
+  std::vector<std::string> told;
+  provider_->notifyPods([&](const std::string& uid) { told.push_back(uid); });
+  kubelet_.holdDeletions(true);
+  ASSERT_TRUE(provider_->deletePod(record("h1", made->uid), 30));
+  runtime_.settle();
+  const PodRecord known = record("h1", made->uid);
+  EXPECT_TRUE(provider_->peekPod(nullptr, "h1", &known).deleting);
+  EXPECT_THAT(told, IsEmpty());
+  ASSERT_TRUE(target_.remove("kubelet", kube::kPods, "work", "a", {.grace_period_seconds = 0}));
+  runtime_.settle();
+  EXPECT_TRUE(provider_->peekPod(nullptr, "h1", &known).gone_seen);
+  EXPECT_EQ(told.back(), "h1");
+}
+
 TEST_F(TargetProviderTest, AProofReadsTheServerNotTheCache) {
   start();
   const auto made = create();

@@ -33,6 +33,55 @@ TEST_F(PodControllerRestTest, OurOwnWriteThatComesBackMakesNoTurn) {
   EXPECT_EQ(turnsAsked(), before + 1);
 }
 
+TEST_F(PodControllerRestTest, ThatAPodWeLetGoOfIsGoneMakesNoTurn) {
+  const std::string uid = addRunning("a", {{"metadata", {{"finalizers", {"example.com/f"}}}}});
+  removePod("a", 60);
+  provider_.finish(uid);
+  rt_.settle();
+  ASSERT_EQ(store_.size(), 0u);
+  const int before = turnsAsked();
+  home_.edit(kube::kPods, "default", "a", {{"metadata", {{"finalizers", nullptr}}}});
+  rt_.settle();
+  EXPECT_TRUE(pod("a").is_null());
+  EXPECT_EQ(turnsAsked(), before);
+}
+
+TEST_F(PodControllerRestTest, ThatAPodIsGoneWhoseDelegateIsThereMakesATurnWithoutARecord) {
+  addRunning("a", {{"metadata", {{"finalizers", {"example.com/f"}}}}});
+  removePod("a", 0);
+  shutDown();
+  store_.lose();
+  boot();
+  informer_->start();
+  rt_.settle();  // the provider's state is not known yet: nothing is written down
+  const int before = turnsAsked();
+  home_.edit(kube::kPods, "default", "a", {{"metadata", {{"finalizers", nullptr}}}});
+  rt_.settle();
+  EXPECT_TRUE(pod("a").is_null());
+  EXPECT_EQ(turnsAsked(), before + 1);
+}
+
+TEST_F(PodControllerRestTest, ThatAPodIsGoneThatWasNeverMadeMakesATurnForItsRecord) {
+  provider_.place_error = {.reason = "NotOffloaded", .message = "m", .retry = Retry::kNever};
+  const auto before = home_.snapshot();
+  addPod("a");
+  ASSERT_EQ(store_.size(), 1u);
+  home_.restore(*before);
+  rt_.advance(std::chrono::seconds(5));
+  EXPECT_EQ(store_.size(), 0u);
+}
+
+TEST_F(PodControllerRestTest, LastWordsOfAPodThatGoesAreNotWrittenDown) {
+  const std::string uid = addRunning("a");
+  removePod("a", 60);
+  const int before = store_.writes;
+  provider_.pods.at(uid).status["phase"] = "Succeeded";
+  provider_.finish(uid);
+  rt_.settle();
+  EXPECT_TRUE(pod("a").is_null());
+  EXPECT_EQ(store_.writes, before + 1) << "the record is erased";
+}
+
 TEST_F(PodControllerRestTest, WhatIsToldTwiceIsLookedAtOnce) {
   const std::string uid = addRunning("a");
   --provider_.versions[uid];  // notify() counts it up again: no change
