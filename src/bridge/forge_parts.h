@@ -48,7 +48,8 @@ Json forgedAnnotations(const Json& home_pod, const Reasons& why = {});
 /// ephemeral containers are forged as well; a pod cannot be created with them.
 Json forgedSpec(const Json& home_pod, const ForgeContext& context, const Reasons& why = {});
 /// Takes off fields that never go over; what is left decides the inputs hash.
-void dropSpecFields(Json& spec, const Reasons& why = {});
+void dropSpecFields(Json& spec, const Reasons& why);
+bool isDroppedSpecField(std::string_view field);
 
 // forge_constraints.cpp
 

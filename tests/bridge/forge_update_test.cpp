@@ -21,6 +21,17 @@ TEST(InputsHash, IsTheSameInEveryRelease) {
     {"name": "c", "image": "i"}]}})"_json,
                        false),
             "1:fa60601496a3cf2f");
+  Json home = homePod120();
+  EXPECT_EQ(inputsHash(home, true), "1:c1b37f214e59b95c");
+  home["spec"]["affinity"] = R"({"nodeAffinity": {"a": 1}, "podAffinity": {"b": "\u00e4\""}})"_json;
+  home["spec"]["nodeSelector"] = {{"a", "b"}};
+  EXPECT_EQ(inputsHash(home, false), "1:abde5dfede81da59");
+  home["spec"]["affinity"].erase("podAffinity");
+  EXPECT_EQ(inputsHash(home, false), "1:30dc5ecbc1e1513b");
+  home["spec"]["affinity"] = Json::object();
+  EXPECT_EQ(inputsHash(home, false), "1:30dc5ecbc1e1513b");
+  home["spec"] = nullptr;
+  EXPECT_EQ(inputsHash(home, false), "1:b188a3a932bc1673");
 }
 
 struct HashCase {
