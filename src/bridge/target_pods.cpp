@@ -16,16 +16,21 @@
 namespace vkb::bridge {
 namespace {
 
-std::string homeUidOf(const Json& pod, const std::string& home_id, const std::string& node) {
-  const Json& labels = json::object(pod, {"metadata", "labels"});
-  if (json::str(labels, kLabelHomeCluster) != home_id || json::str(labels, kLabelNode) != node) {
-    return "";
-  }
-  return json::str(labels, kLabelHomeUid);
+std::string homeUidOf(const json::Object& pod, const std::string& home_id,
+                      const std::string& node) {
+  const auto label = [&pod](std::string_view name) {
+    return json::str(pod, {"metadata", "labels", name});
+  };
+  if (label(kLabelHomeCluster) != home_id || label(kLabelNode) != node) return "";
+  return label(kLabelHomeUid);
 }
 
 bool isBeingDeleted(const json::ObjectPtr& held) {
   return !json::str(*json::unpacked(held), {"metadata", "deletionTimestamp"}).empty();
+}
+
+std::optional<bool> isRekeyed(const json::Object& pod) {
+  return bridge::isRekeyed({{"metadata", json::parsePart(pod, "metadata")}});
 }
 
 /// Nothing is new but that, and when, it is to end.
@@ -250,16 +255,12 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& item) {
   const bool there = known != delegates_.end() && !known->second.gone;
   if (there && json::isSame(known->second.pod, item)) return "";
   const json::ObjectPtr object = json::unpacked(item);
-  // Most pods of a target are not ours: the label's name is looked for before a DOM is made.
+  // Most pods of a target are not ours: the label's name is looked for first.
   const bool may_be_labelled = object->raw.find(kLabelHomeUid) != std::string::npos;
-  Json pod;
   std::string home_uid;
-  if (ours_by_uid || may_be_labelled) {
-    pod["metadata"] = json::parsePart(*object, "metadata");
-    home_uid = homeUidOf(pod, options_.home_id, options_.node);
-  }
+  if (may_be_labelled) home_uid = homeUidOf(*object, options_.home_id, options_.node);
   if (home_uid.empty() && !ours_by_uid) {
-    pod = object->parse();
+    const Json pod = object->parse();
     usage_changed_ |=
         foreign_.set(object->uid, json::str(pod, {"spec", "nodeName"}), requestsOf(pod));
     return "";
@@ -274,7 +275,7 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& item) {
   usage_changed_ |= foreign_.set(object->uid, "", {});
   if (known == delegates_.end()) by_home_uid_[home_uid].push_back(object->uid);
   Delegate& delegate = delegates_[object->uid];
-  const auto rekeyed = delegate.rekeyed ? delegate.rekeyed : isRekeyed(pod);
+  const auto rekeyed = delegate.rekeyed ? delegate.rekeyed : isRekeyed(*object);
   const bool end_asked = delegate.end_asked;
   const bool no_news = there && end_asked && isSameButItsEnd(delegate.pod, *object);
   delegate = {.pod = object,
