@@ -5,6 +5,7 @@
 
 #include "json/json.h"
 #include "json/object_parts.h"
+#include "json/packed.h"
 #include "json/time.h"
 #include "node/home_pod_change.h"
 #include "node/pod_turn.h"
@@ -79,10 +80,8 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
     homes.changed(before, after);
     const std::string& uid = (after ? after : before)->uid;
     // Another content under a number that was there before: home was restored from a backup.
-    if (before && after && !isNewer(*after, *before)) {
-      std::lock_guard lock(context.mutex);
-      context.settled.erase(uid);
-    }
+    const bool back = before && after && !isNewer(*after, *before);
+    if (back && !json::isSame(before, after)) homeWentBack({uid});
     // Most events tell of our own writes.
     if (before && after && before->uid == after->uid && rests(uid)) return;
     if (!after && isForgotten(uid)) return;
@@ -104,6 +103,16 @@ struct PodController::Impl : std::enable_shared_from_this<PodController::Impl> {
     const auto provided = [&] { return deps.provider.peekPod(nullptr, uid, nullptr).ownership; };
     return !queue.isRunning(uid) && !records.find(uid) &&
            provided() == ProviderPod::Ownership::kAbsent;
+  }
+
+  /// What these pods were told may never have happened, and the same numbers may stand for other
+  /// contents.
+  void homeWentBack(const std::vector<std::string>& uids) {
+    std::lock_guard lock(context.mutex);
+    for (const std::string& uid : uids) {
+      context.settled.erase(uid);
+      context.marked.erase(uid);
+    }
   }
 
   /// A turn would find nothing new: no thread is woken for one.
@@ -197,11 +206,7 @@ ProviderState PodController::providerState() const {
 
 void PodController::homeIsBack() {
   const std::vector<std::string> dropped = impl_->homes.dropUnconfirmed();
-  {
-    // A home that went back gives the same numbers to other contents.
-    std::lock_guard lock(impl_->context.mutex);
-    for (const std::string& uid : dropped) impl_->context.settled.erase(uid);
-  }
+  impl_->homeWentBack(dropped);
   for (const std::string& uid : dropped) impl_->queue.enqueueNow(uid);
 }
 

@@ -47,7 +47,7 @@ struct PodTurnContext {
   /// Inputs hash for which the provider refused for good; nothing is tried until it changes.
   std::unordered_map<std::string, std::string> refused{};
   /// Home was told that nothing is known of these UIDs: once for each change of the provider's
-  /// state (design §7).
+  /// state (design §7), unless home went back.
   std::unordered_set<std::string> marked{};
   /// Versions of home pod and provider's pod that a turn left nothing to do about. What else a turn
   /// goes by changes the epoch.

@@ -96,6 +96,46 @@ TEST_F(PodControllerTest, AHomeThatWentBackAndForthHearsThatItsPodCannotBeReache
   EXPECT_EQ(ready("web"), "False");
 }
 
+TEST_F(PodControllerTest, AHomeRestoredToBeforeItHeardThatItsPodCannotBeReachedHearsItAgain) {
+  begin();
+  addRunning("web");
+  const auto ready_then = home_.snapshot();
+  controller_->setProviderState(ProviderState::kUnreachable, "no route");
+  rt_.settle();
+  ASSERT_EQ(ready("web"), "False");
+  home_.restore(*ready_then);
+  ASSERT_EQ(ready("web"), "True");
+  rt_.advance(seconds(5));
+  EXPECT_EQ(ready("web"), "False");
+}
+
+TEST_F(PodControllerTest, TheSameWhereTheWatchNeverToldOfTheAnswer) {
+  begin();
+  addRunning("web");
+  home_.holdWatches(true);
+  const auto ready_then = home_.snapshot();
+  controller_->setProviderState(ProviderState::kUnreachable, "no route");
+  rt_.settle();
+  ASSERT_EQ(ready("web"), "False");
+  home_.restore(*ready_then);
+  home_.holdWatches(false);
+  rt_.advance(seconds(5));
+  EXPECT_EQ(ready("web"), "False");
+}
+
+TEST_F(PodControllerTest, WhatAnotherBridgeSaysAfterThatStandsThoughEventsComeTwice) {
+  begin();
+  addRunning("web");
+  controller_->setProviderState(ProviderState::kUnreachable, "no route");
+  rt_.settle();
+  ASSERT_EQ(ready("web"), "False");
+  home_.doubleEvents(true);
+  const Json reached = {{"type", "Ready"}, {"status", "True"}};
+  home_.setPodStatus("default", "web", {{"conditions", Json::array({reached})}}, "other bridge");
+  rt_.settle();
+  EXPECT_EQ(ready("web"), "True");
+}
+
 class APodToBeMadeAnew : public PodControllerTest {
  protected:
   /// Home shows it as it ran, restored to before it was lost; it cannot be made again.
