@@ -25,23 +25,27 @@ std::string homeUidOf(const json::Object& pod, const std::string& home_id,
   return label(kLabelHomeUid);
 }
 
-bool isBeingDeleted(const json::ObjectPtr& held) {
-  return !json::str(*json::unpacked(held), {"metadata", "deletionTimestamp"}).empty();
+/// When it is to end, RFC 3339 in UTC, which orders as text; "": it is not being deleted.
+std::string endOf(const json::Object& pod) {
+  return json::str(pod, {"metadata", "deletionTimestamp"});
 }
 
 std::optional<bool> isRekeyed(const json::Object& pod) {
   return bridge::isRekeyed({{"metadata", json::parsePart(pod, "metadata")}});
 }
 
-/// Nothing is new but that, and when, it is to end.
-bool isSameButItsEnd(const json::ObjectPtr& held, const json::Object& now) {
+/// Nothing is new but that it is to end, or sooner than it was. That it is not, or later, tells of
+/// a target that went back to before it was asked.
+bool isNewOnlyInItsEnd(const json::Object& now, const json::Object& before) {
+  const std::string end = endOf(now), end_before = endOf(before);
+  if (end.empty() || (!end_before.empty() && end > end_before)) return false;
   const auto without_end = [](std::string_view raw) {
     return json::membersBut(raw, 0, {"metadata"}) +
            json::membersBut(raw, json::findValue(raw, 0, "metadata"),
                             {"resourceVersion", "generation", "deletionTimestamp",
                              "deletionGracePeriodSeconds"});
   };
-  return without_end(json::unpacked(held)->raw) == without_end(now.raw);
+  return without_end(now.raw) == without_end(before.raw);
 }
 
 /// As it is handed out.
@@ -277,7 +281,8 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& item) {
   Delegate& delegate = delegates_[object->uid];
   const auto rekeyed = delegate.rekeyed ? delegate.rekeyed : isRekeyed(*object);
   const bool end_asked = delegate.end_asked;
-  const bool no_news = there && end_asked && isSameButItsEnd(delegate.pod, *object);
+  const bool no_news =
+      there && end_asked && isNewOnlyInItsEnd(*object, *json::unpacked(delegate.pod));
   delegate = {.pod = object,
               .home_uid = home_uid,
               .labelled = label == home_uid,
@@ -305,7 +310,7 @@ std::string TargetPods::removeLocked(const std::string& uid, const json::ObjectP
   Delegate& delegate = found->second;
   if (last) delegate.pod = last;
   delegate.gone = true;
-  delegate.gone_seen = seen && isBeingDeleted(delegate.pod);
+  delegate.gone_seen = seen && !endOf(*json::unpacked(delegate.pod)).empty();
   delegate.observed = clock_.now();
   delegate.version = ++version_;
   const auto place = by_place_.find(delegate.pod->key());

@@ -59,7 +59,8 @@ class TargetPods final : public kube::ReflectorSink {
   /// that says the same later is no news.
   void made(const json::ObjectPtr& whole, const std::string& home_uid);
   /// A DELETE of this delegate is about to be sent. That its end has begun, or is to come sooner,
-  /// is no news from now on: nobody is told of a version in which nothing else is new.
+  /// is no news from now on: nobody is told of a version in which nothing else is new. That it has
+  /// not, is: a target put back to a backup.
   void endAsked(const std::string& delegate_uid);
   /// Nobody asks for this delegate any more.
   void forget(const std::string& delegate_uid);

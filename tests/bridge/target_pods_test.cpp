@@ -240,6 +240,25 @@ TEST_F(TargetPodsTest, ThatAnEndWeAskedForBeginsIsNoNewsButAllElseIs) {
   EXPECT_TRUE(pods_.find("h1", "d1", "work/a")->gone_seen);
 }
 
+TEST_F(TargetPodsTest, ThatAnEndWeAskedForNeverBeganOrIsToComeLaterIsNews) {
+  const Json asked = delegate("a", "d1", "h1");
+  Json ending = asked;
+  ending["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:30Z";
+  ending["metadata"]["deletionGracePeriodSeconds"] = 30;
+  see(asked);
+  pods_.endAsked("d1");
+  see(ending);
+  EXPECT_THAT(told_, ElementsAre("h1"));
+  list({asked});
+  EXPECT_THAT(told_, ElementsAre("h1", "h1"));
+  see(ending);
+  EXPECT_THAT(told_, ElementsAre("h1", "h1"));
+  ending["metadata"]["deletionTimestamp"] = "2026-01-01T00:01:00Z";
+  ending["metadata"]["deletionGracePeriodSeconds"] = 60;
+  list({ending});
+  EXPECT_THAT(told_, ElementsAre("h1", "h1", "h1"));
+}
+
 TEST_F(TargetPodsTest, LastWordsAreKeptUntilForgottenAndOnlyOfTheRecordedOne) {
   see(delegate("a", "d1", "h1"));
   see(delegate("copy", "c1", "h1"));
