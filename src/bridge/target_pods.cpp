@@ -280,14 +280,14 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& item) {
   if (known == delegates_.end()) by_home_uid_[home_uid].push_back(object->uid);
   Delegate& delegate = delegates_[object->uid];
   const auto rekeyed = delegate.rekeyed ? delegate.rekeyed : isRekeyed(*object);
-  const bool end_asked = delegate.end_asked;
-  const bool no_news =
-      there && end_asked && isNewOnlyInItsEnd(*object, *json::unpacked(delegate.pod));
+  const auto before = there && delegate.end_asked ? json::unpacked(delegate.pod) : nullptr;
+  const bool no_news = before && isNewOnlyInItsEnd(*object, *before);
+  const bool taken_back = before && endOf(*object).empty() && !endOf(*before).empty();
   delegate = {.pod = object,
               .home_uid = home_uid,
               .labelled = label == home_uid,
               .rekeyed = rekeyed,
-              .end_asked = end_asked,
+              .end_asked = before && !taken_back,
               .observed = clock_.now(),
               .version = ++version_};
   by_place_[object->key()] = object->uid;
