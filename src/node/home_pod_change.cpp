@@ -24,25 +24,14 @@ std::string_view spec(const json::Object& pod) {
   return slice(pod.raw, json::findValue(pod.raw, 0, "spec"));
 }
 
-/// metadata without these members and our annotation.
+/// metadata without these members, and of its annotations without ours.
 std::string metadata(const json::Object& pod, std::string_view annotation,
                      std::initializer_list<std::string_view> left_out) {
   const std::string_view text = pod.raw;
-  std::string members;
   const std::size_t begin = json::findValue(text, 0, "metadata");
-  if (begin >= text.size()) return members;
-  json::forEachMember(text, begin, [&](const json::Member& member) {
-    if (std::find(left_out.begin(), left_out.end(), member.key) != left_out.end()) return true;
-    if (member.key == "annotations") {
-      const std::string others = json::membersBut(text, member.value_begin, {annotation});
-      if (!others.empty()) members += "annotations:\n" + others;
-      return true;
-    }
-    members += text.substr(member.key_begin, member.value_end - member.key_begin);
-    members += '\n';
-    return true;
-  });
-  return members;
+  const std::size_t annotations = json::findValue(text, begin, "annotations");
+  return json::membersBut(text, begin, left_out) + "annotations:\n" +
+         json::membersBut(text, annotations, {annotation});
 }
 
 }  // namespace
@@ -50,16 +39,16 @@ std::string metadata(const json::Object& pod, std::string_view annotation,
 bool isSameQuestion(const json::Object& before, const json::Object& after,
                     std::string_view annotation) {
   const auto question = [annotation](const json::Object& pod) {
-    return metadata(pod, annotation, {"resourceVersion"});
+    return metadata(pod, annotation, {"annotations", "resourceVersion"});
   };
   return spec(before) == spec(after) && question(before) == question(after);
 }
 
 std::size_t printOfInputs(const json::Object& pod, std::string_view annotation) {
   const std::hash<std::string_view> hash;
-  const std::string inputs = metadata(
-      pod, annotation,
-      {"resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"});
+  const std::string inputs = metadata(pod, annotation,
+                                      {"annotations", "resourceVersion", "generation",
+                                       "deletionTimestamp", "deletionGracePeriodSeconds"});
   return hash(spec(pod)) * 31 + hash(inputs);
 }
 

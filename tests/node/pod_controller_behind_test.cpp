@@ -109,7 +109,7 @@ TEST_F(PodControllerTest, AHomeRestoredToBeforeItHeardThatItsPodCannotBeReachedH
   EXPECT_EQ(ready("web"), "False");
 }
 
-TEST_F(PodControllerTest, TheSameWhereTheWatchNeverToldOfTheAnswer) {
+TEST_F(PodControllerTest, AHomeThatWentBackBeforeItsWatchToldThatAPodCannotBeReachedHearsItAgain) {
   begin();
   addRunning("web");
   home_.holdWatches(true);

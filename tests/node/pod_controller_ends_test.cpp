@@ -259,6 +259,7 @@ TEST_F(PodControllerTest, ADelegateThatEndedByItselfBeforeItWentIsNoLoss) {
   EXPECT_EQ(phase("job"), "Succeeded");
   EXPECT_EQ(events("DelegateLost"), 0);
   EXPECT_EQ(state(uid), State::kTerminal);
+  EXPECT_EQ(store_.find(uid)->phase, "Succeeded");
 }
 
 TEST_F(PodControllerTest, APodFailedAtHomeStopsItsContainers) {
