@@ -47,8 +47,7 @@ Json forgedAnnotations(const Json& home_pod, const Reasons& why = {});
 /// home's spec as the delegate has it: without what forge.cpp lists, with what must be set. Its
 /// ephemeral containers are forged as well; a pod cannot be created with them.
 Json forgedSpec(const Json& home_pod, const ForgeContext& context, const Reasons& why = {});
-/// Takes off fields that never go over; what is left decides the inputs hash.
-void dropSpecFields(Json& spec, const Reasons& why);
+/// Does it never go over? The other fields decide the inputs hash.
 bool isDroppedSpecField(std::string_view field);
 
 // forge_constraints.cpp

@@ -56,18 +56,18 @@ void keepHostname(Json& spec, const Json& home_pod, const PodPlace& place, const
   }
 }
 
-}  // namespace
-
-bool isDroppedSpecField(std::string_view field) {
-  return std::any_of(kDropped.begin(), kDropped.end(),
-                     [field](const Dropped& dropped) { return field == dropped.field; });
-}
-
 void dropSpecFields(Json& spec, const Reasons& why) {
   if (!spec.is_object()) return;
   for (const auto& [field, reason] : kDropped) {
     if (spec.erase(field) > 0 && reason != nullptr) why.add({"spec.", field}, reason);
   }
+}
+
+}  // namespace
+
+bool isDroppedSpecField(std::string_view field) {
+  return std::any_of(kDropped.begin(), kDropped.end(),
+                     [field](const Dropped& dropped) { return field == dropped.field; });
 }
 
 Json forgedSpec(const Json& home_pod, const ForgeContext& context, const Reasons& why) {
