@@ -1,9 +1,98 @@
 #include "json/scan.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace vkb::json {
 namespace {
+
+/// Brackets are looked for in so many bytes at once, a bit for each.
+constexpr std::size_t kBlock = 64;
+
+/// Which of the block's bytes are `wanted`; the first byte is the lowest bit.
+std::uint64_t placesOf(const char* block, char wanted) {
+  std::uint64_t places = 0;
+#ifdef __SSE2__
+  const __m128i pattern = _mm_set1_epi8(wanted);
+  for (std::size_t at = 0; at < kBlock; at += sizeof(__m128i)) {
+    __m128i bytes;
+    std::copy_n(block + at, sizeof(bytes), reinterpret_cast<char*>(&bytes));
+    const int same = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, pattern));
+    places |= static_cast<std::uint64_t>(same) << at;
+  }
+#else
+  for (std::size_t at = 0; at < kBlock; ++at) {
+    places |= static_cast<std::uint64_t>(block[at] == wanted) << at;
+  }
+#endif
+  return places;
+}
+
+/// Which bytes of one block after the other stand inside strings.
+class Strings {
+ public:
+  /// The opening quotes count as inside, the closing ones do not.
+  std::uint64_t insideOf(const char* block) {
+    const std::uint64_t backslashes = placesOf(block, '\\');
+    std::uint64_t inside = placesOf(block, '"') & ~escapedBy(backslashes);
+    // From each quote on, everything turns over.
+    for (int shift = 1; shift < static_cast<int>(kBlock); shift *= 2) inside ^= inside << shift;
+    if (open_) inside = ~inside;
+    open_ = (inside >> (kBlock - 1)) != 0;
+    return inside;
+  }
+
+ private:
+  std::uint64_t escapedBy(std::uint64_t backslashes) {
+    std::uint64_t escaped = escapes_next_ ? 1 : 0;
+    std::uint64_t left = backslashes & ~escaped;
+    escapes_next_ = false;
+    while (left != 0) {
+      const std::uint64_t backslash = left & -left;
+      escapes_next_ = backslash == std::uint64_t{1} << (kBlock - 1);
+      escaped |= backslash << 1;
+      left &= ~(backslash | backslash << 1);
+    }
+    return escaped;
+  }
+
+  bool open_ = false;          ///< a string goes on into the next block
+  bool escapes_next_ = false;  ///< its first byte is escaped by the last one of this block
+};
+
+/// From an opening bracket to behind the one that closes it. Brackets of the other kind come in
+/// pairs between them and need not be counted.
+std::size_t skipBrackets(std::string_view text, std::size_t position) {
+  const char opening = text[position];
+  const char closing = opening == '{' ? '}' : ']';
+  Strings strings;
+  std::size_t depth = 0;
+  std::array<char, kBlock> last;
+  for (; position < text.size(); position += kBlock) {
+    const char* block = text.data() + position;
+    if (text.size() - position < kBlock) {
+      last.fill(' ');
+      std::copy_n(block, text.size() - position, last.begin());
+      block = last.data();
+    }
+    const std::uint64_t inside = strings.insideOf(block);
+    const std::uint64_t opens = placesOf(block, opening) & ~inside;
+    const std::uint64_t closes = placesOf(block, closing) & ~inside;
+    for (std::uint64_t left = opens | closes; left != 0; left &= left - 1) {
+      if ((opens & left & -left) != 0) {
+        ++depth;
+      } else if (--depth == 0) {
+        return position + static_cast<std::size_t>(std::countr_zero(left)) + 1;
+      }
+    }
+  }
+  return text.size();
+}
 
 /// `position` is at the opening quote; gives the offset after the closing one.
 std::size_t skipString(std::string_view text, std::size_t position) {
@@ -43,18 +132,7 @@ std::size_t skipValue(std::string_view text, std::size_t position) {
   if (text[position] != '{' && text[position] != '[') {
     return std::min(text.find_first_of(",]} \t\r\n", position), text.size());
   }
-  std::size_t depth = 0;
-  while (position < text.size()) {
-    const char c = text[position];
-    if (c == '"') {
-      position = skipString(text, position);
-      continue;
-    }
-    ++position;
-    if (c == '{' || c == '[') ++depth;
-    if ((c == '}' || c == ']') && --depth == 0) return position;
-  }
-  return text.size();
+  return skipBrackets(text, position);
 }
 
 bool nestingWithin(std::string_view text, std::size_t limit) {
