@@ -9,6 +9,7 @@
 #include "bridge/forge_reasons.h"
 #include "bridge/place.h"
 #include "bridge/references.h"
+#include "json/object.h"
 #include "state/pod_options.h"
 #include "vkbridge/json.h"
 #include "vkbridge/provider.h"
@@ -68,6 +69,8 @@ std::optional<bool> isRekeyed(const Json& delegate);
 
 /// Whose is this object in the target, seen from home pod `home_uid`? Design §5's four-way table.
 ProviderPod::Ownership ownershipOf(const Json& delegate, const std::string& home_id,
+                                   const std::string& home_uid, const std::string& recorded_uid);
+ProviderPod::Ownership ownershipOf(const json::Object& delegate, const std::string& home_id,
                                    const std::string& home_uid, const std::string& recorded_uid);
 
 }  // namespace vkb::bridge

@@ -5,6 +5,7 @@
 #include "bridge/forge_parts.h"
 #include "bridge/names.h"
 #include "json/json.h"
+#include "json/object_parts.h"
 
 namespace vkb::bridge {
 namespace {
@@ -126,20 +127,34 @@ std::optional<Json> updatePatch(const Json& home_pod, const Json& delegate,
   return patch;
 }
 
-ProviderPod::Ownership ownershipOf(const Json& delegate, const std::string& home_id,
-                                   const std::string& home_uid, const std::string& recorded_uid) {
+namespace {
+
+template <typename Pod>
+ProviderPod::Ownership ownership(const Pod& delegate, const std::string& home_id,
+                                 const std::string& home_uid, const std::string& recorded_uid) {
   using Ownership = ProviderPod::Ownership;
   const std::string uid = json::str(delegate, {"metadata", "uid"});
   if (uid.empty()) return Ownership::kAbsent;
   // The record is proof of its own: labels can be edited in the target, a UID cannot.
   if (uid == recorded_uid) return Ownership::kMine;
-  const Json& labels = json::object(delegate, {"metadata", "labels"});
-  const std::string their_home_uid = json::str(labels, kLabelHomeUid);
-  if (home_id.empty() || json::str(labels, kLabelHomeCluster) != home_id ||
-      their_home_uid.empty()) {
+  const std::string their_home_uid = json::str(delegate, {"metadata", "labels", kLabelHomeUid});
+  if (home_id.empty() || their_home_uid.empty() ||
+      json::str(delegate, {"metadata", "labels", kLabelHomeCluster}) != home_id) {
     return Ownership::kForeign;
   }
   return their_home_uid == home_uid ? Ownership::kMine : Ownership::kPredecessor;
+}
+
+}  // namespace
+
+ProviderPod::Ownership ownershipOf(const Json& delegate, const std::string& home_id,
+                                   const std::string& home_uid, const std::string& recorded_uid) {
+  return ownership(delegate, home_id, home_uid, recorded_uid);
+}
+
+ProviderPod::Ownership ownershipOf(const json::Object& delegate, const std::string& home_id,
+                                   const std::string& home_uid, const std::string& recorded_uid) {
+  return ownership(delegate, home_id, home_uid, recorded_uid);
 }
 
 }  // namespace vkb::bridge

@@ -78,10 +78,11 @@ class ReferenceWalk {
     const std::string of = " of container \"" + container_name + "\"";
     const std::string path = std::string("spec.") + list + "[" + container_name + "].";
     forEach(container, "env", [&](JsonType& variable) {
+      JsonType* const from = child(&variable, "valueFrom");
+      if (from == nullptr) return;
       const std::string variable_name = json::str(variable, "name");
       const ReferencePlace where{"variable " + variable_name + of,
                                  path + "env[" + variable_name + "]"};
-      JsonType* const from = child(&variable, "valueFrom");
       name(DependencyKind::kConfigMap, child(from, "configMapKeyRef"), "name", false, where);
       name(DependencyKind::kSecret, child(from, "secretKeyRef"), "name", false, where);
     });

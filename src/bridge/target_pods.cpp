@@ -31,7 +31,8 @@ std::string endOf(const json::Object& pod) {
 }
 
 std::optional<bool> isRekeyed(const json::Object& pod) {
-  return bridge::isRekeyed({{"metadata", json::parsePart(pod, "metadata")}});
+  const std::string forged = json::str(pod, {"metadata", "annotations", kAnnotationForgedKeys});
+  return bridge::isRekeyed({{"metadata", {{"annotations", {{kAnnotationForgedKeys, forged}}}}}});
 }
 
 /// Nothing is new but that it is to end, or sooner than it was. That it is not, or later, tells of

@@ -23,14 +23,8 @@ namespace {
 
 std::string keyOf(const PodPlace& place) { return place.ns + "/" + place.name; }
 
-/// What describe() reads.
-Json headOf(const json::Object& pod) {
-  return {{"metadata", json::parsePart(pod, "metadata")},
-          {"status", {{"phase", json::str(pod, {"status", "phase"})}}}};
-}
-
 /// "<ns>/<name>" of the home pod that a delegate was made for.
-std::string homePodOf(const Json& delegate) {
+std::string homePodOf(const json::Object& delegate) {
   return json::str(delegate, {"metadata", "annotations", kAnnotationHomePod});
 }
 
@@ -161,7 +155,7 @@ PodPlace TargetProvider::placeFor(const Json& pod) const {
   return choosePlace(pod, options_.cluster.pods, [&](const PodPlace& place) {
     const auto other = pods_.at(place.ns, place.name);
     // A predecessor of the same name is waited for, not evaded.
-    return other && other->home_uid != uid && homePodOf(other->pod->parse()) != who;
+    return other && other->home_uid != uid && homePodOf(*other->pod) != who;
   });
 }
 
@@ -236,7 +230,7 @@ Result<ProviderPod> TargetProvider::createPod(const Json& pod, const PodRecord& 
   auto made = deps_.target.create(kube::kPods, record.place_ns, delegate);
   if (made) {
     pods_.made(*made, record.uid);
-    return describe(headOf(**made), record);
+    return describe(**made, record);
   }
   if (made.error().reason != "AlreadyExists") {
     return failure(explained(made.error(), pod, place));
@@ -293,26 +287,24 @@ Result<void> TargetProvider::deletePod(const PodRecord& record,
   return {};
 }
 
-ProviderPod TargetProvider::describe(const Json& delegate, const PodRecord& record) const {
+ProviderPod TargetProvider::describe(const json::Object& delegate, const PodRecord& record) const {
   const std::string phase = json::str(delegate, {"status", "phase"});
-  const Json& metadata = json::object(delegate, {"metadata"});
   return {.ownership = ownershipOf(delegate, options_.home_id, record.uid, record.provider_uid),
-          .place = {json::str(metadata, "namespace"), json::str(metadata, "name")},
-          .uid = json::str(metadata, "uid"),
-          .home_uid = json::str(metadata, {"labels", kLabelHomeUid}),
-          .inputs_hash = json::str(metadata, {"annotations", kAnnotationInputsHash}),
-          .deleting = !json::str(metadata, "deletionTimestamp").empty(),
+          .place = {delegate.ns, delegate.name},
+          .uid = delegate.uid,
+          .home_uid = json::str(delegate, {"metadata", "labels", kLabelHomeUid}),
+          .inputs_hash = json::str(delegate, {"metadata", "annotations", kAnnotationInputsHash}),
+          .deleting = !json::str(delegate, {"metadata", "deletionTimestamp"}).empty(),
           .terminal = phase == "Succeeded" || phase == "Failed",
-          .grace_seconds = json::integer(metadata, {"deletionGracePeriodSeconds"}),
+          .grace_seconds = json::integer(delegate, {"metadata", "deletionGracePeriodSeconds"}),
           .observed = deps_.runtime.clock.now()};
 }
 
 ProviderPod TargetProvider::describe(const TargetPods::Delegate& delegate) const {
-  const Json pod = headOf(*delegate.pod);
-  ProviderPod result = describe(pod, PodRecord{});
+  ProviderPod result = describe(*delegate.pod, PodRecord{});
   result.ownership = Ownership::kMine;
   result.home_uid = delegate.home_uid;
-  const std::string home_pod = homePodOf(pod);
+  const std::string home_pod = homePodOf(*delegate.pod);
   const auto slash = home_pod.find('/');
   if (slash != std::string::npos) {
     result.home_ns = home_pod.substr(0, slash);
@@ -359,10 +351,11 @@ Result<ProviderPod> TargetProvider::getPod(const PodRecord& record) {
   auto found = deps_.target.get(kube::kPods, record.place_ns, record.place_name);
   if (!found) return failure(found.error());
   if (!*found) return ProviderPod{};
-  ProviderPod pod = describe(**found, record);
+  const json::ObjectPtr object = json::makeObject(**found);
+  ProviderPod pod = describe(*object, record);
   // Without our labels, and with a record that was rebuilt, the cache took it for somebody else's.
   if (pod.ownership == Ownership::kMine && pod.uid == record.provider_uid) {
-    pods_.learn(json::makeObject(**found), record.uid);
+    pods_.learn(object, record.uid);
   }
   return pod;
 }

@@ -122,7 +122,7 @@ class TargetProvider final : public PodLifecycleHandler, public PodNotifier, pub
   /// What of an update has a subresource of its own.
   Result<void> updateContainers(const Json& pod, const Json& delegate, ForgeContext& context);
   ForgeContext forgeContext(const PodRecord& record, std::string namespace_uid, bool rekey) const;
-  ProviderPod describe(const Json& delegate, const PodRecord& record) const;
+  ProviderPod describe(const json::Object& delegate, const PodRecord& record) const;
   ProviderPod describe(const TargetPods::Delegate& delegate) const;
   void onNodesSynced();
   /// What the node offers; nothing while that is not known.

@@ -219,6 +219,10 @@ TEST_P(OwnershipOf, IsOneOfFour) {
   EXPECT_EQ(ownershipOf(Json::parse(GetParam().delegate), "home-1", "uid-1", "delegate-1"),
             GetParam().wanted)
       << GetParam().what;
+  if (const auto sent = json::makeObject(std::string_view(GetParam().delegate))) {
+    EXPECT_EQ(ownershipOf(**sent, "home-1", "uid-1", "delegate-1"), GetParam().wanted)
+        << GetParam().what;
+  }
 }
 
 using enum ProviderPod::Ownership;
