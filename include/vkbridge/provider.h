@@ -85,6 +85,7 @@ class PodLifecycleHandler {
                                  std::optional<std::int64_t> grace_seconds) = 0;
 
   /// From cache, never blocks, cannot fail: unknown is absent. No record yet: `record` is null.
+  /// `pod` is null where home has none or let go of it; see also readsPodsWhole().
   virtual ProviderPod peekPod(const Json* pod, const std::string& home_uid,
                               const PodRecord* record) = 0;
 
@@ -102,10 +103,10 @@ class PodLifecycleHandler {
   /// than what the provider's pod was last made from. On error home keeps what it shows.
   virtual Result<Json> getPodStatus(const Json& pod, const PodRecord& record) = 0;
 
-  /// False: getPodStatus, and peekPod of a pod with a record, can do without what no status speaks
-  /// of, the most of a pod, and are given `pod` without it: spec.volumes, and of containers env,
-  /// envFrom, volumeMounts, volumeDevices, command, args, probes and lifecycle. Constant, any
-  /// thread.
+  /// False: of a pod that was made, peekPod needs no `pod` and is given null, and getPodStatus can
+  /// do without what no status speaks of, the most of a pod, and is given `pod` without it:
+  /// spec.volumes, and of containers env, envFrom, volumeMounts, volumeDevices, command, args,
+  /// probes and lifecycle. Constant, any thread.
   virtual bool readsPodsWhole() const { return true; }
 
   /// Everything this provider holds for the virtual node, from cache; asked at start, after every

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "json/fast_parse.h"
+#include "json/json.h"
 #include "json/scan.h"
 
 namespace vkb::json {
@@ -60,6 +61,11 @@ std::string str(const Object& object, std::initializer_list<std::string_view> pa
     return std::string(text.substr(1, text.size() - 2));
   const Json value = parsed(text);
   return value.is_string() ? value.get<std::string>() : "";
+}
+
+std::optional<std::int64_t> integer(const Object& object,
+                                    std::initializer_list<std::string_view> path) {
+  return integer(parseAt(object, path), {});
 }
 
 }  // namespace vkb::json

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,5 +24,9 @@ Json parseAt(const Object& object, std::initializer_list<std::string_view> path)
 
 /// The string at that path, as str() would find it in the DOM; "" where there is none.
 std::string str(const Object& object, std::initializer_list<std::string_view> path);
+
+/// The integer at that path, as integer() would find it in the DOM.
+std::optional<std::int64_t> integer(const Object& object,
+                                    std::initializer_list<std::string_view> path);
 
 }  // namespace vkb::json

@@ -85,6 +85,12 @@ json::ObjectPtr Informer::byUid(const std::string& uid) const {
   return json::unpacked(held);
 }
 
+std::string Informer::versionOf(const std::string& uid) const {
+  const std::lock_guard lock(mutex_);
+  const json::ObjectPtr held = by_uid_.get({{}, uid});
+  return held ? held->resource_version : "";
+}
+
 std::vector<json::ObjectPtr> Informer::list() const {
   std::vector<json::ObjectPtr> all;
   {

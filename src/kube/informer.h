@@ -34,6 +34,7 @@ class Informer final : public ObjectCache, private ReflectorSink {
   bool isBehind() const override;
   json::ObjectPtr get(const std::string& ns, const std::string& name) const override;
   json::ObjectPtr byUid(const std::string& uid) const override;
+  std::string versionOf(const std::string& uid) const override;
   std::vector<json::ObjectPtr> list() const override;
   std::vector<std::string> uids() const override;
   std::size_t size() const;

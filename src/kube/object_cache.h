@@ -21,6 +21,11 @@ class ObjectCache {
   virtual void addHandler(Handler handler) = 0;
   virtual json::ObjectPtr get(const std::string& ns, const std::string& name) const = 0;
   virtual json::ObjectPtr byUid(const std::string& uid) const = 0;
+  /// Of the object with that UID, without its contents; "" where there is none.
+  virtual std::string versionOf(const std::string& uid) const {
+    const json::ObjectPtr held = byUid(uid);
+    return held ? held->resource_version : "";
+  }
   virtual std::vector<json::ObjectPtr> list() const = 0;
   /// Of all that list() would give; takes a fraction of the memory.
   virtual std::vector<std::string> uids() const = 0;

@@ -31,7 +31,9 @@ const json::Without kSpecOfNoStatus{
     .names = {"volumes", "env", "envFrom", "volumeMounts", "volumeDevices", "command", "args",
               "livenessProbe", "readinessProbe", "startupProbe", "lifecycle"}};
 
-HomePod stateOf(const Json& pod) {
+/// `pod`: as it was sent or as a document.
+template <typename Pod>
+HomePod stateOf(const Pod& pod) {
   if (!json::str(pod, {"metadata", "deletionTimestamp"}).empty()) {
     return json::integer(pod, {"metadata", "deletionGracePeriodSeconds"}).value_or(0) == 0
                ? HomePod::kReleased
@@ -64,17 +66,26 @@ bool isOtherPod(const Status& status) {
   return false;
 }
 
-/// What a status PATCH may have changed.
-Json withoutSpec(const json::Object& pod) {
-  return {{"metadata", json::parsePart(pod, "metadata")},
-          {"status", json::parsePart(pod, "status")}};
-}
-
 std::string annotationOf(const Json& annotations) {
   return json::object(annotations, {}).empty() ? "" : annotations.begin().key();
 }
 
+/// What a status PATCH with that annotation may have changed.
+Json changeable(const json::Object& pod, const std::string& annotation) {
+  const std::string noted = json::str(pod, {"metadata", "annotations", annotation});
+  return {{"metadata", {{"uid", pod.uid}, {"annotations", {{annotation, noted}}}}},
+          {"status", json::parsePart(pod, "status")}};
+}
+
 }  // namespace
+
+const Json& HomePods::View::pod() const {
+  if (!bytes || detail == Detail::kWhole) return whole();
+  if (!made_lean) {
+    made_lean = std::make_shared<const Json>(json::parseWithout(*bytes, kSpecOfNoStatus));
+  }
+  return *made_lean;
+}
 
 const Json& HomePods::View::whole() const {
   static const Json absent;
@@ -98,10 +109,13 @@ json::ObjectPtr HomePods::newest(const std::string& uid, bool* released) {
   return ahead ? written.answer : newest;
 }
 
-std::uint64_t HomePods::version(const std::string& uid) {
-  bool released = false;
-  const json::ObjectPtr present = newest(uid, &released);
-  return present && !released ? numberOf(present->resource_version) : 0;
+std::uint64_t HomePods::version(const std::string& uid) const {
+  const std::uint64_t cached = numberOf(cache_.versionOf(uid));
+  std::lock_guard lock(mutex_);
+  const auto found = written_.find(uid);
+  if (cached == 0 || found == written_.end()) return cached;
+  if (found->second.released) return 0;
+  return found->second.answer ? std::max(cached, found->second.version) : cached;
 }
 
 std::uint64_t HomePods::quietVersion(const std::string& uid) {
@@ -114,20 +128,18 @@ HomePods::View HomePods::view(const std::string& uid, Detail detail) {
   bool released = false;
   const json::ObjectPtr newest = this->newest(uid, &released);
   if (!newest) return {};
-  View view{.state = HomePod::kActive,
-            .bytes = newest,
-            .version = released ? 0 : numberOf(newest->resource_version)};
-  if (detail == Detail::kStatus) {
-    view.lean = std::make_shared<const Json>(json::parseWithout(*newest, kSpecOfNoStatus));
-  }
-  view.state = released ? HomePod::kReleased : stateOf(view.pod());
-  return view;
+  return {.state = released ? HomePod::kReleased : stateOf(*newest),
+          .bytes = newest,
+          .version = released ? 0 : numberOf(newest->resource_version),
+          .detail = detail};
 }
 
 void HomePods::changed(const json::ObjectPtr& before, const json::ObjectPtr& after) {
-  if (!before || !after || before->uid != after->uid) return;
-  const std::uint64_t now = numberOf(after->resource_version);
+  if (!before) return;
   std::lock_guard lock(mutex_);
+  if (!after) written_.erase(before->uid);
+  if (!after || before->uid != after->uid) return;
+  const std::uint64_t now = numberOf(after->resource_version);
   const auto found = written_.find(after->uid);
   if (found == written_.end()) return;
   if (now < numberOf(before->resource_version)) {
@@ -194,18 +206,18 @@ Result<HomePods::Told> HomePods::tell(const View& home, const Json& desired,
   }
   const std::uint64_t made = numberOf((*answer)->resource_version);
   // The watch may have told of it already.
-  const json::ObjectPtr cached = cache_.byUid(uid);
-  const bool told_of = cached && numberOf(cached->resource_version) >= made;
+  const bool told_of = numberOf(cache_.versionOf(uid)) >= made;
   // An API server may store less than it was told (it is older than a field). Saying that again
   // about the same version would not help. What it was not told, because `pod` was not the newest
   // version, is another thing.
-  const Json stored = withoutSpec(**answer);
+  const std::string annotation = annotationOf(annotations);
+  const Json stored = changeable(**answer, annotation);
   const auto left = podStatusPatch(stored, desired, annotations);
   // Of one that somebody has ended meanwhile nothing is left to say, and all the more to do.
   const std::string phase = json::str(stored, {"status", "phase"});
   const bool ended = isTerminalPhase(phase) && phase != json::str(desired, "phase");
-  const bool quiet = !left && !ended && home.bytes &&
-                     isSameQuestion(*home.bytes, **answer, annotationOf(annotations));
+  const bool quiet =
+      !left && !ended && home.bytes && isSameQuestion(*home.bytes, **answer, annotation);
   std::lock_guard lock(mutex_);
   written_[uid] = {.answer = told_of ? nullptr : *answer,
                    .version = made,
@@ -222,7 +234,11 @@ Result<void> HomePods::release(const Json& pod) {
   // 409: the precondition failed, so another pod has the name and this one is gone.
   if (!removed && !removed.error().isNotFound() && removed.error().code != 409) return removed;
   std::lock_guard lock(mutex_);
-  written_[uid].released = true;
+  if (cache_.versionOf(uid).empty()) {
+    written_.erase(uid);  // nothing else would tell when to forget it
+  } else {
+    written_[uid].released = true;
+  }
   return {};
 }
 

@@ -21,21 +21,21 @@ class HomePods {
  public:
   HomePods(kube::Client& home, kube::ObjectCache& cache) : home_(home), cache_(cache) {}
 
+  enum class Detail { kWhole, kStatus };
   struct View {
     HomePod state = HomePod::kAbsent;
     json::ObjectPtr bytes{};    ///< as it was sent; null when absent
     std::uint64_t version = 0;  ///< its resourceVersion; 0 when absent, removed or not a number
+    Detail detail = Detail::kWhole;
     /// The same as documents, made once and only where they are asked for; null when absent.
-    const Json& pod() const { return lean ? *lean : whole(); }
+    const Json& pod() const;  ///< kStatus: without kSpecOfNoStatus
     const Json& whole() const;
-    std::shared_ptr<const Json> lean{};  ///< without kSpecOfNoStatus, if that was all to be seen
-    mutable std::shared_ptr<const Json> made_whole{};
+    mutable std::shared_ptr<const Json> made_lean{}, made_whole{};
   };
-  enum class Detail { kWhole, kStatus };
   /// kStatus: pod() leaves out what no status speaks of (kSpecOfNoStatus), most of a document.
   View view(const std::string& uid, Detail detail = Detail::kWhole);
   /// Of what view() would give.
-  std::uint64_t version(const std::string& uid);
+  std::uint64_t version(const std::string& uid) const;
   /// The version that our last write made, if nothing else was new in it than what it wrote:
   /// whoever wrote it need not look at it. 0: there was none, or there was more.
   std::uint64_t quietVersion(const std::string& uid);

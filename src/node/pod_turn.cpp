@@ -6,6 +6,7 @@
 #include "base/protections.h"
 #include "base/write_stamp.h"
 #include "json/json.h"
+#include "json/object_parts.h"
 #include "json/time.h"
 #include "node/status_patch.h"
 #include "vkbridge/errors.h"
@@ -52,9 +53,7 @@ PlanInput PodTurn::observe() {
   record_ = c_.records.find(uid_);
   home_ = c_.homes.view(uid_, detail());
   if (!record_) rebuildRecord();
-  const bool present = home_.state != HomePod::kAbsent;
-  delegate_ = c_.deps.provider.peekPod(present ? &home_.pod() : nullptr, uid_,
-                                       record_ ? &*record_ : nullptr);
+  delegate_ = c_.deps.provider.peekPod(podToPeek(), uid_, record_ ? &*record_ : nullptr);
   inputs_hash_.clear();
   up_to_date_ = home_outran_us_ = false;
   if (home_.state == HomePod::kActive) {
@@ -74,9 +73,20 @@ PlanInput PodTurn::observe() {
     const bool differs = record_->inputs_hash != inputs_hash_ || delegate_.repair;
     in.outdated = home_.state == HomePod::kActive && differs && !isRefused();
   }
-  const auto grace = json::integer(home_.pod(), {"metadata", "deletionGracePeriodSeconds"});
+  const auto grace = homeGrace();
   in.shorter_grace = grace && delegate_.grace_seconds && *grace < *delegate_.grace_seconds;
   return in;
+}
+
+/// See PodLifecycleHandler::peekPod(), readsPodsWhole().
+const Json* PodTurn::podToPeek() const {
+  const bool there = home_.state != HomePod::kAbsent && home_.state != HomePod::kReleased;
+  return there && home_.detail == HomePods::Detail::kWhole ? &home_.pod() : nullptr;
+}
+
+std::optional<std::int64_t> PodTurn::homeGrace() const {
+  if (home_.state != HomePod::kDeleting) return std::nullopt;
+  return json::integer(*home_.bytes, {"metadata", "deletionGracePeriodSeconds"});
 }
 
 /// The store was lost, the home pod remembers: without its delegate it must not start again
@@ -243,9 +253,7 @@ PodTurn::Step PodTurn::deleteDelegate(bool orphan) {
       }
       return {.outcome = Outcome::after(wait)};
     }
-    if (home_.state == HomePod::kDeleting) {
-      grace = json::integer(home_.pod(), {"metadata", "deletionGracePeriodSeconds"});
-    }
+    grace = homeGrace();
   }
   if (auto asked = c_.deps.provider.deletePod(*record_, grace); !asked) {
     // Nobody may refuse an end for good: it is asked for again.
@@ -358,8 +366,8 @@ PodTurn::Step PodTurn::forgetAbsent() {
 }
 
 PodTurn::Step PodTurn::forget() {
-  std::string ns = json::str(home_.pod(), {"metadata", "namespace"});
-  std::string name = json::str(home_.pod(), {"metadata", "name"});
+  std::string ns = home_.bytes ? home_.bytes->ns : "";
+  std::string name = home_.bytes ? home_.bytes->name : "";
   if (record_) {
     ns = record_->ns;
     name = record_->name;

@@ -99,6 +99,10 @@ class PodTurn {
   void measure(prometheus::Histogram& delay);
 
   PlanInput observe();
+  /// What peekPod() is to know of home's pod; null: nothing.
+  const Json* podToPeek() const;
+  /// How long it may take to end, while home's pod is being deleted.
+  std::optional<std::int64_t> homeGrace() const;
   /// What of home's pod this turn needs for sure.
   HomePods::Detail detail() const;
   /// Of the home pod as it is; that of the record where it is known to be the same.

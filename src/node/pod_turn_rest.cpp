@@ -31,8 +31,9 @@ void PodTurn::settle(PodTurnContext::Seen seen, Action action, const Outcome& ou
   if (told_version_) seen.home = *told_version_;
   const bool known = seen.home != 0 && seen.provided != 0;
   const bool rests = action == Action::kNothing || action == Action::kReflect;
-  // Of an end that was just told, the next plan may be another.
-  const bool ends = told_version_ && record_ && record_->state == PodRecord::State::kTerminal;
+  // Of an end that was just told, the next plan may be another, unless the pod is on its way out.
+  const bool ends = told_version_ && home_.state != HomePod::kDeleting && record_ &&
+                    record_->state == PodRecord::State::kTerminal;
   std::lock_guard lock(c_.mutex);
   if (known && rests && !ends && !outcome.failure && !outcome.again_in) {
     c_.settled[uid_] = seen;

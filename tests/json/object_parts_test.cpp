@@ -66,5 +66,12 @@ TEST(ObjectParts, WhatIsNoStringOrNotThereIsEmpty) {
   EXPECT_EQ(str(*pod, {"status", "phase"}), "");
 }
 
+TEST(ObjectParts, AnIntegerIsFoundByItsPath) {
+  const auto pod = object(R"({"metadata":{"name":"a","g":0,"h":-30},"n":1.5,"s":"7"})");
+  EXPECT_EQ(integer(*pod, {"metadata", "g"}), 0);
+  EXPECT_EQ(integer(*pod, {"metadata", "h"}), -30);
+  for (const char* none : {"n", "s", "metadata", "missing"}) EXPECT_FALSE(integer(*pod, {none}));
+}
+
 }  // namespace
 }  // namespace vkb::json

@@ -75,6 +75,8 @@ TEST_F(InformerTest, HoldsWhatTheServerHolds) {
   const auto pod = informer->get("default", "a");
   ASSERT_TRUE(pod);
   EXPECT_EQ(informer->byUid(pod->uid), pod);
+  EXPECT_EQ(informer->versionOf(pod->uid), pod->resource_version);
+  EXPECT_EQ(informer->versionOf("unknown"), "");
   EXPECT_THAT(informer->list(), ElementsAre(pod));
   EXPECT_FALSE(informer->get("default", "b"));
   bool at_once = false;

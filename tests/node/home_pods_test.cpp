@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "json/json.h"
 #include "kube/informer.h"
@@ -15,10 +16,29 @@ namespace {
 
 using Told = HomePods::Told;
 
+/// Holds one pod or none.
+class HandCache final : public kube::ObjectCache {
+ public:
+  explicit HandCache(json::ObjectPtr held) : held_(std::move(held)) {}
+  void addHandler(Handler) override {}
+  json::ObjectPtr get(const std::string&, const std::string&) const override { return held_; }
+  json::ObjectPtr byUid(const std::string&) const override { return held_; }
+  std::vector<json::ObjectPtr> list() const override { return {held_}; }
+  std::vector<std::string> uids() const override { return {held_->uid}; }
+  bool isBehind() const override { return false; }
+  void put(json::ObjectPtr pod) { held_ = std::move(pod); }
+  json::ObjectPtr take() { return std::exchange(held_, nullptr); }
+
+ private:
+  json::ObjectPtr held_;
+};
+
 class HomePodsTest : public ::testing::Test {
  protected:
   HomePodsTest() {
     uid_ = home_.addPod({{"metadata", {{"name", "web"}}}, {"spec", {{"nodeName", "gpu"}}}})->uid();
+    informer_.addHandler(
+        [this](const auto& before, const auto& after) { pods_.changed(before, after); });
     informer_.start();
     rt_.settle();
   }
@@ -238,6 +258,21 @@ TEST_F(HomePodsTest, ReleaseRemovesTheObjectAtOnceAndCountsBeforeTheCacheKnows) 
   home_.holdWatches(false);
   rt_.settle();
   EXPECT_EQ(pods_.view(uid_).state, HomePod::kAbsent);
+}
+
+TEST_F(HomePodsTest, APodThatComesBackAfterItsReleaseIsTakenAsItIs) {
+  for (const bool gone_before_its_release : {false, true}) {
+    HandCache cache(informer_.byUid(uid_));
+    HomePods pods(*client_, cache);
+    const Json pod = pods.view(uid_).pod();
+    if (gone_before_its_release) pods.changed(cache.take(), nullptr);
+    ASSERT_TRUE(pods.release(pod));
+    if (!gone_before_its_release) pods.changed(cache.take(), nullptr);
+    cache.put(informer_.byUid(uid_));
+    pods.changed(nullptr, cache.byUid(uid_));
+    EXPECT_EQ(pods.view(uid_).state, HomePod::kActive) << gone_before_its_release;
+    EXPECT_NE(pods.version(uid_), 0U) << gone_before_its_release;
+  }
 }
 
 TEST_F(HomePodsTest, ReleaseOfAPodThatIsGoneSucceedsAndLeavesItsNamesakeAlone) {
