@@ -91,14 +91,21 @@ phase_life() {
 
 # How long an event waits before what it asks for is on its way, at a load that leaves the machine time.
 phase_steady() {
-  local step key p
+  local step key p ticks servers began took made
   section "$rate pods a second for $steady_seconds s"
   bridge_up
   bridged --pods 20 >/dev/null
   scrape "$work/before"
   home_kubectl get --raw /metrics >"$work/home-before"
   target_kubectl get --raw /metrics >"$work/target-before"
-  bridged --rate "$rate" --pods $((rate * steady_seconds)) --only make >/dev/null
+  # shellcheck disable=SC2046
+  began=$(now) ticks=$(machine_ticks) servers=$(cpu_of $(server_pids))
+  made=$(bridged --rate "$rate" --pods $((rate * steady_seconds)) --only make)
+  took=$(calc "$(now) - $began")
+  figure "steady_busy:$rate" "$(busy_between "$ticks" "$(machine_ticks)")"
+  # shellcheck disable=SC2046
+  figure "steady_servers:$rate" "$(calc "100 * ($(cpu_of $(server_pids)) - $servers) / $took / $(nproc)")"
+  figure "steady_rate:$rate" "$(calc "$rate * $steady_seconds / $(field ready_s "$made")")"
   scrape "$work/after"
   home_kubectl get --raw /metrics >"$work/home-after"
   target_kubectl get --raw /metrics >"$work/target-after"

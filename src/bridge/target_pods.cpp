@@ -276,9 +276,11 @@ std::string TargetPods::upsertLocked(const json::ObjectPtr& item) {
   } else if (recorded != recorded_.end()) {
     home_uid = recorded->second;
   }
-  // Somebody else's until its labels were put on, perhaps.
-  usage_changed_ |= foreign_.set(object->uid, "", {});
-  if (known == delegates_.end()) by_home_uid_[home_uid].push_back(object->uid);
+  if (known == delegates_.end()) {
+    by_home_uid_[home_uid].push_back(object->uid);
+    // Somebody else's until its labels were put on, perhaps.
+    usage_changed_ |= foreign_.set(object->uid, "", {});
+  }
   Delegate& delegate = delegates_[object->uid];
   const auto rekeyed = delegate.rekeyed ? delegate.rekeyed : isRekeyed(*object);
   const auto before = there && delegate.end_asked ? json::unpacked(delegate.pod) : nullptr;

@@ -184,7 +184,7 @@ Result<HomePods::Told> HomePods::tell(const View& home, const Json& desired,
   {
     std::lock_guard lock(mutex_);
     const auto found = written_.find(uid);
-    if (found != written_.end() && found->second.version != 0 &&
+    if (found != written_.end() && found->second.version != 0 && found->second.not_taken != 0 &&
         found->second.not_taken == hashOf(*patch) &&
         found->second.version == numberOf(json::str(pod, {"metadata", "resourceVersion"}))) {
       return Told::kAlready;

@@ -332,7 +332,7 @@ TEST_F(TargetPodsTest, WhetherLabelsWereReKeyedIsRememberedOverAnEditOfTheNote) 
 }
 
 TEST_F(TargetPodsTest, OfManyDelegatesEachIsHandedOutWholeAndItsEndIsSeen) {
-  constexpr int kMany = 700;  // more than are left as they came
+  constexpr int kMany = 1.5 * kube::ComingToRest::kWhole;
   const auto made = [&](int i) {
     const std::string n = std::to_string(i);
     Json one = delegate("p" + n, "d" + n, "h" + n);

@@ -221,7 +221,7 @@ TEST_F(InformerTest, StopFromWithinAHandlerIsNoDeadlock) {
 }
 
 /// More than the cache leaves as they came, and each large enough.
-constexpr int kMany = 700;
+constexpr int kMany = 1.5 * ComingToRest::kWhole;
 Json manyLabels(int i) {
   Json labels{{"app", std::to_string(i)}};
   for (int k = 0; k < 30; ++k) labels["label-" + std::to_string(k)] = "value of some length";
@@ -237,6 +237,8 @@ TEST_F(InformerTest, OfManyObjectsEachIsHandedOutWhole) {
   ASSERT_EQ(informer->size(), static_cast<std::size_t>(kMany));
   EXPECT_EQ(informer->uids().size(), static_cast<std::size_t>(kMany));
   EXPECT_NE(informer->get("default", "p0"), informer->get("default", "p0")) << "is not held packed";
+  const std::string newest = "p" + std::to_string(kMany - 1);
+  EXPECT_EQ(informer->get("default", newest), informer->get("default", newest)) << "is packed";
   for (const json::ObjectPtr& pod : informer->list()) {
     EXPECT_EQ("p" + json::str(pod->parse(), {"metadata", "labels", "app"}), pod->name);
     EXPECT_EQ(informer->byUid(pod->uid)->raw, pod->raw);
