@@ -17,12 +17,12 @@ std::vector<Json> awkwardValues() {
     const std::string filler(length, 'x');
     for (const char* text :
          {"", "\"", "\\", "\\\"", "\\\\", "\\\\\"", "}", "]", "{[", "\n}", "\"}]"}) {
-      values.push_back(Json{{filler + text, filler.size()}});
+      const std::string marked = filler + text;
+      values.push_back(Json{{marked, filler.size()}});
       values.push_back(
           Json{{"a", {text, filler, text}}, {"b", Json::array()}, {"c", {{"d", text}}}});
-      values.push_back(
-          Json::array({filler + text + filler, {{text, Json::object()}}, {{1, 2}, {}}}));
-      values.push_back(filler + text);
+      values.push_back(Json::array({marked + filler, {{text, Json::object()}}, {{1, 2}, {}}}));
+      values.push_back(marked);
     }
     values.push_back(std::string(length, '\\'));
     values.push_back(Json{{std::string(length, '"'), std::string(length, '\\')}});
