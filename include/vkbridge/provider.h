@@ -103,8 +103,8 @@ class PodLifecycleHandler {
   /// than what the provider's pod was last made from. On error home keeps what it shows.
   virtual Result<Json> getPodStatus(const Json& pod, const PodRecord& record) = 0;
 
-  /// False: of a pod that was made, peekPod needs no `pod` and is given null, and getPodStatus can
-  /// do without what no status speaks of, the most of a pod, and is given `pod` without it:
+  /// False: of a pod that was made, peekPod needs no `pod` and may be given null, and getPodStatus
+  /// can do without what no status speaks of, the most of a pod, and is given `pod` without it:
   /// spec.volumes, and of containers env, envFrom, volumeMounts, volumeDevices, command, args,
   /// probes and lifecycle. Constant, any thread.
   virtual bool readsPodsWhole() const { return true; }

@@ -94,28 +94,33 @@ const Json& HomePods::View::whole() const {
   return *made_whole;
 }
 
-json::ObjectPtr HomePods::newest(const std::string& uid, bool* released) {
-  json::ObjectPtr newest = cache_.byUid(uid);
+/// What we wrote is looked up before the cache: that is forgotten only after the cache has it, or
+/// has lost the pod, and an old version alone would look like a pod that was never told or
+/// released.
+HomePods::Written HomePods::writtenOf(const std::string& uid) const {
   std::lock_guard lock(mutex_);
   const auto found = written_.find(uid);
-  if (found == written_.end()) return newest;
+  return found == written_.end() ? Written{} : found->second;
+}
+
+json::ObjectPtr HomePods::newest(const std::string& uid, bool* released) {
+  const Written written = writtenOf(uid);
+  json::ObjectPtr newest = cache_.byUid(uid);
   if (!newest) {
-    written_.erase(found);
+    std::lock_guard lock(mutex_);
+    written_.erase(uid);
     return nullptr;
   }
-  *released = found->second.released;
-  const Written& written = found->second;
+  *released = written.released;
   const bool ahead = written.answer && written.version > numberOf(newest->resource_version);
   return ahead ? written.answer : newest;
 }
 
 std::uint64_t HomePods::version(const std::string& uid) const {
+  const Written written = writtenOf(uid);
   const std::uint64_t cached = numberOf(cache_.versionOf(uid));
-  std::lock_guard lock(mutex_);
-  const auto found = written_.find(uid);
-  if (cached == 0 || found == written_.end()) return cached;
-  if (found->second.released) return 0;
-  return found->second.answer ? std::max(cached, found->second.version) : cached;
+  if (cached == 0 || written.released) return 0;
+  return written.answer ? std::max(cached, written.version) : cached;
 }
 
 std::uint64_t HomePods::quietVersion(const std::string& uid) {

@@ -40,7 +40,8 @@ class HomePods {
   /// whoever wrote it need not look at it. 0: there was none, or there was more.
   std::uint64_t quietVersion(const std::string& uid);
 
-  /// A newer version reached the cache. One with a lower resourceVersion tells that home itself
+  /// Each change that the cache tells of. What was written about a pod that it has lost is
+  /// forgotten. A version with a lower resourceVersion than the one before tells that home itself
   /// went back in time (an etcd restored from a backup): what our writes answered never happened.
   void changed(const json::ObjectPtr& before, const json::ObjectPtr& after);
 
@@ -89,6 +90,7 @@ class HomePods {
     bool doubtful = false;  ///< was dropUnconfirmed(), and home has not been asked since
   };
 
+  Written writtenOf(const std::string& uid) const;
   /// Of `uid`: the newest version known, and whether we removed it.
   json::ObjectPtr newest(const std::string& uid, bool* released);
 

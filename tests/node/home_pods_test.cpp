@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -22,12 +23,18 @@ class HandCache final : public kube::ObjectCache {
   explicit HandCache(json::ObjectPtr held) : held_(std::move(held)) {}
   void addHandler(Handler) override {}
   json::ObjectPtr get(const std::string&, const std::string&) const override { return held_; }
-  json::ObjectPtr byUid(const std::string&) const override { return held_; }
+  json::ObjectPtr byUid(const std::string&) const override {
+    const json::ObjectPtr read = held_;
+    if (after_read) after_read();
+    return read;
+  }
   std::vector<json::ObjectPtr> list() const override { return {held_}; }
   std::vector<std::string> uids() const override { return {held_->uid}; }
   bool isBehind() const override { return false; }
   void put(json::ObjectPtr pod) { held_ = std::move(pod); }
   json::ObjectPtr take() { return std::exchange(held_, nullptr); }
+
+  std::function<void()> after_read;  ///< what another thread does just then
 
  private:
   json::ObjectPtr held_;
@@ -273,6 +280,36 @@ TEST_F(HomePodsTest, APodThatComesBackAfterItsReleaseIsTakenAsItIs) {
     EXPECT_EQ(pods.view(uid_).state, HomePod::kActive) << gone_before_its_release;
     EXPECT_NE(pods.version(uid_), 0U) << gone_before_its_release;
   }
+}
+
+TEST_F(HomePodsTest, APodThatIsLostWhileItIsLookedAtStaysReleased) {
+  for (const bool version_only : {false, true}) {
+    HandCache cache(informer_.byUid(uid_));
+    HomePods pods(*client_, cache);
+    ASSERT_TRUE(pods.release(pods.view(uid_).pod()));
+    cache.after_read = [&] {
+      if (const json::ObjectPtr lost = cache.take()) pods.changed(lost, nullptr);
+    };
+    if (version_only) {
+      EXPECT_EQ(pods.version(uid_), 0U);
+    } else {
+      EXPECT_EQ(pods.view(uid_).state, HomePod::kReleased);
+    }
+  }
+}
+
+TEST_F(HomePodsTest, AnAnswerThatTheCacheLearnsWhileItIsLookedAtStillCounts) {
+  HandCache cache(informer_.byUid(uid_));
+  HomePods pods(*client_, cache);
+  const json::ObjectPtr before = cache.byUid(uid_);
+  ASSERT_EQ(pods.tell(pods.view(uid_), running(), nullptr), Told::kSent);
+  rt_.settle();
+  cache.after_read = [&, told = false]() mutable {
+    if (std::exchange(told, true)) return;
+    cache.put(informer_.byUid(uid_));
+    pods.changed(before, informer_.byUid(uid_));
+  };
+  EXPECT_EQ(json::str(pods.view(uid_).pod(), {"status", "phase"}), "Running");
 }
 
 TEST_F(HomePodsTest, ReleaseOfAPodThatIsGoneSucceedsAndLeavesItsNamesakeAlone) {
