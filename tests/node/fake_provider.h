@@ -92,6 +92,7 @@ class FakeProvider final : public PodLifecycleHandler, public PodNotifier {
   int status_asked = 0;
   Json status_asked_of{};           ///< the home pod that a status was last asked for
   std::string status_asked_inputs;  ///< inputs_hash of the record that came with it
+  bool peeked_with_pod = false;     ///< the last peekPod() was given one
   bool reads_pods_whole = true;
   std::map<std::string, std::uint64_t> versions;  ///< by home UID: how often it was told to change
   bool tells_versions = false;                    ///< podVersion gives them
@@ -168,6 +169,7 @@ class FakeProvider final : public PodLifecycleHandler, public PodNotifier {
 
   ProviderPod peekPod(const Json* pod, const std::string& home_uid,
                       const PodRecord* record) override {
+    peeked_with_pod = pod != nullptr;
     const auto found = pods.find(home_uid);
     if (found != pods.end() && !hidden.contains(home_uid)) return found->second.pod;
     if (gone_seen.contains(home_uid)) return {.gone_seen = true};

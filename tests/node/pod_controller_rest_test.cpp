@@ -144,5 +144,18 @@ TEST_F(PodControllerRestTest, HowLongAnEventWaitedForItsRequestIsMeasured) {
   EXPECT_NE(text.find(name + R"("0.005"} 1)"), std::string::npos) << text;
 }
 
+TEST_F(PodControllerRestTest, AnEndToldToAPodOnItsWayOutIsNotLookedAtAgain) {
+  const std::string uid = addRunning("web");
+  removePod("web", 30);
+  rt_.settle();
+  const int asked = provider_.status_asked;
+  Json status = test::FakeProvider::running();
+  status["phase"] = "Succeeded";
+  provider_.setStatus(uid, status);
+  rt_.settle();
+  EXPECT_EQ(phase("web"), "Succeeded");
+  EXPECT_EQ(provider_.status_asked, asked + 1);
+}
+
 }  // namespace
 }  // namespace vkb::node

@@ -24,6 +24,7 @@ TEST_F(PodControllerTest, AStatusIsAskedOfAPodWithoutWhatNoStatusSpeaksOf) {
   EXPECT_FALSE(spec["containers"][0].contains("env"));
   EXPECT_EQ(spec["containers"][0]["image"], "app:1");
   EXPECT_EQ(spec["restartPolicy"], "Always");
+  EXPECT_FALSE(provider_.peeked_with_pod);
   EXPECT_NE(provider_.pods.at(uid).pod.inputs_hash.find("volumes"), std::string::npos)
       << "it is made of all of it";
 
@@ -38,6 +39,7 @@ TEST_F(PodControllerTest, AProviderThatReadsPodsWholeIsGivenThemWhole) {
   begin();
   addRunning("web", kWithEnvironment);
   EXPECT_EQ(provider_.status_asked_of["spec"], pod("web")["spec"]);
+  EXPECT_TRUE(provider_.peeked_with_pod);
 }
 
 TEST_F(PodControllerTest, AStatusIsAskedWithTheInputsThatItsPodWasMadeOf) {
